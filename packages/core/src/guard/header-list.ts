@@ -1,0 +1,16 @@
+/** One response header field: lower-case name, value. */
+export type HeaderField = readonly [name: string, value: string];
+
+/**
+ * Response header fields in order. A name given twice means two field lines.
+ * A field from a later list overwrites the same field of an earlier one, except the {@link isAppended} fields.
+ */
+export type HeaderList = readonly HeaderField[];
+
+// List-valued fields to which several guards contribute (RFC 9110 §5.3); Set-Cookie is the one that must stay separate lines (RFC 6265 §3).
+const APPENDED = new Set(["vary", "set-cookie", "www-authenticate", "link", "ratelimit", "ratelimit-policy"]);
+
+/** Whether a field of this lower-case name joins what earlier guards set, instead of overwriting it. */
+export function isAppended(name: string): boolean {
+  return APPENDED.has(name);
+}

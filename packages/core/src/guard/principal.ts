@@ -1,0 +1,68 @@
+import { createFactKey, type FactKey } from "./facts.js";
+
+/** How the caller proved who it is. */
+export type AuthMethod = "password" | "oauth" | "apiKey" | "token" | "session" | "system";
+
+interface PrincipalBase {
+  /** Opaque and stable; unique within its type. */
+  readonly id: string;
+  readonly orgId: string | undefined;
+  /** The workspace this request acts in, where the application has workspaces. */
+  readonly workspaceId: string | undefined;
+  readonly roles: readonly string[];
+  readonly orgRoles: readonly string[];
+  /** Upper bound of what this credential may do; `undefined` means no bound beyond the roles. */
+  readonly scopes: readonly string[] | undefined;
+  readonly authMethod: AuthMethod;
+}
+
+/** A human. */
+export interface UserPrincipal extends PrincipalBase {
+  readonly type: "user";
+  readonly email: string | undefined;
+  readonly sessionId: string | undefined;
+  readonly tokenVersion: number;
+  /** Epoch ms of the last proof of a second factor; `undefined` without one. */
+  readonly mfaAt: number | undefined;
+  readonly mustChangePassword: boolean;
+}
+
+/** A program with an account of its own. */
+export interface ServicePrincipal extends PrincipalBase {
+  readonly type: "service";
+  readonly name: string;
+}
+
+/** A key that a user or service made for its programs. */
+export interface ApiKeyPrincipal extends PrincipalBase {
+  readonly type: "apiKey";
+  readonly ownerId: string;
+  readonly keyId: string;
+}
+
+/** The application itself: schedulers, migrations. */
+export interface SystemPrincipal extends PrincipalBase {
+  readonly type: "system";
+  readonly audience: string;
+}
+
+/** Who is calling. Frozen when it is published: later code cannot raise its own rights (RBAC-14). */
+export type Principal = UserPrincipal | ServicePrincipal | ApiKeyPrincipal | SystemPrincipal;
+
+/** The authenticated caller; absent on a request without credentials. Set by `authenticate` of `@portcullis/auth`, read by every other concern. */
+export const principalFact: FactKey<Principal> = createFactKey<Principal>("principal");
+
+/** The human or program that answers for a principal: an API key acts for its owner. Self-approval and rate limits go by it. */
+export function subjectOf(principal: Principal): string {
+  return principal.type === "apiKey" ? principal.ownerId : principal.id;
+}
+
+/** A deep-frozen copy. */
+export function freezePrincipal(principal: Principal): Principal {
+  return Object.freeze({
+    ...principal,
+    roles: Object.freeze([...principal.roles]),
+    orgRoles: Object.freeze([...principal.orgRoles]),
+    scopes: principal.scopes === undefined ? undefined : Object.freeze([...principal.scopes]),
+  });
+}
