@@ -1,0 +1,3 @@
+export { createManualClock } from "./manual-clock.js";
+
+export type { ManualClock } from "./manual-clock.js";
