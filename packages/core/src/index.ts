@@ -21,13 +21,7 @@ export { securityHeaders } from "./http/security-headers.js";
 export { JsonRefused, parseStrictJson } from "./http/strict-json.js";
 export { toFetchHandler } from "./http/to-fetch-handler.js";
 export { problems } from "./problem/catalogue.js";
-export {
-  ConfigurationError,
-  DuplicateLogKey,
-  invalidOption,
-  ProblemError,
-  StoreUnavailable,
-} from "./problem/errors.js";
+export { ConfigurationError, DuplicateLogKey, invalidOption, ProblemError, StoreUnavailable } from "./problem/errors.js";
 export { CATEGORIES, defineProblem, problemBody } from "./problem/problem.js";
 export { systemClock } from "./runtime/clock.js";
 export { createJob } from "./runtime/job.js";
@@ -37,14 +31,7 @@ export type { Answer } from "./guard/answer.js";
 export type { FactKey, Facts } from "./guard/facts.js";
 export type { Guard, GuardRequest, MaybePromise, Outcome, Settle, Verdict } from "./guard/guard.js";
 export type { HeaderField, HeaderList } from "./guard/header-list.js";
-export type {
-  ApiKeyPrincipal,
-  AuthMethod,
-  Principal,
-  ServicePrincipal,
-  SystemPrincipal,
-  UserPrincipal,
-} from "./guard/principal.js";
+export type { ApiKeyPrincipal, AuthMethod, Principal, ServicePrincipal, SystemPrincipal, UserPrincipal } from "./guard/principal.js";
 export type { GuardChain, GuardRun, OnFault, Stop } from "./guard/run-guards.js";
 export type { App, AppOptions, AppReply } from "./http/app.js";
 export type { ClientIp, ClientIpOptions } from "./http/client-ip.js";
@@ -57,56 +44,23 @@ export type { CorrelationIdOptions } from "./http/correlation-id.js";
 export type { JsonSchema, OpenApiOptions } from "./http/openapi.js";
 export type { PageRequest, Pagination } from "./http/pagination.js";
 export type { ProblemResponse, RenderProblem } from "./http/render-problem.js";
-export type {
-  Method,
-  Route,
-  RouteContext,
-  RouteDefinition,
-  RouteInput,
-  RouteResponse,
-  Stability,
-} from "./http/route.js";
+export type { Method, Route, RouteContext, RouteDefinition, RouteInput, RouteResponse, Stability } from "./http/route.js";
 export type { Schema, SchemaIssue, SchemaOutput, SchemaResult } from "./http/schema.js";
 export type { MemoryStore, MemoryStoreOptions } from "./memory/memory-store.js";
 export type { ApiKeyRecord, ApiKeys } from "./ports/api-keys.js";
-export type {
-  ApprovalChange,
-  ApprovalRecord,
-  Approvals,
-  ApprovalStatus,
-} from "./ports/approvals.js";
+export type { ApprovalChange, ApprovalRecord, Approvals, ApprovalStatus } from "./ports/approvals.js";
 export type { Counters, CounterState } from "./ports/counters.js";
 export type { Leases } from "./ports/leases.js";
 export type { LimitCell, LimitResult, Limits, LimitState } from "./ports/limits.js";
 export type { Log, LogBatch, LogEntry, LogFilter, LogHead, StoredLogEntry } from "./ports/log.js";
-export type {
-  ClaimedDelivery,
-  Delivery,
-  DeliveryStatus,
-  Outbox,
-  Settlement,
-} from "./ports/outbox.js";
+export type { ClaimedDelivery, Delivery, DeliveryStatus, Outbox, Settlement } from "./ports/outbox.js";
 export type { Records, StoredRecord } from "./ports/records.js";
 export type { SessionRecord, Sessions } from "./ports/sessions.js";
 export type { Ports, StoreLifecycle, StoreWith } from "./ports/store.js";
 export type { Subjects, SubjectState } from "./ports/subjects.js";
 export type { Tickets } from "./ports/tickets.js";
 export type { ConfigurationErrorCode } from "./problem/errors.js";
-export type {
-  JsonValue,
-  Problem,
-  ProblemCategory,
-  ProblemDefinition,
-  ProblemFactory,
-  ProblemOptions,
-} from "./problem/problem.js";
+export type { JsonValue, Problem, ProblemCategory, ProblemDefinition, ProblemFactory, ProblemOptions } from "./problem/problem.js";
 export type { Clock } from "./runtime/clock.js";
 export type { Job, JobOptions, JobStatus } from "./runtime/job.js";
-export type {
-  Counter,
-  Gauge,
-  Histogram,
-  Labels,
-  MetricDefinition,
-  Metrics,
-} from "./runtime/metrics.js";
+export type { Counter, Gauge, Histogram, Labels, MetricDefinition, Metrics } from "./runtime/metrics.js";

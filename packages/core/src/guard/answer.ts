@@ -9,5 +9,9 @@ export interface Answer {
 
 /** An answer with a JSON body. */
 export function jsonAnswer(status: number, body: unknown, headers: HeaderList = []): Answer {
-  return { status, headers: [["content-type", "application/json; charset=utf-8"], ...headers], body: JSON.stringify(body) };
+  return {
+    status,
+    headers: [["content-type", "application/json; charset=utf-8"], ...headers],
+    body: JSON.stringify(body),
+  };
 }

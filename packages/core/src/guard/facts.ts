@@ -46,7 +46,10 @@ class RequestFacts implements Facts {
 
   set<T>(key: FactKey<T>, value: T): void {
     if (this.#keys.includes(key)) {
-      throw new ConfigurationError("fact_set_twice", `The fact "${key.name}" was set before on this request. Mount the guard that sets it once.`);
+      throw new ConfigurationError(
+        "fact_set_twice",
+        `The fact "${key.name}" was set before on this request. Mount the guard that sets it once.`,
+      );
     }
     this.#keys.push(key);
     this.#values.push(value);

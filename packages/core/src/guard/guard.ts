@@ -1,7 +1,7 @@
 import type { Answer } from "./answer.js";
 import type { Facts } from "./facts.js";
 import type { HeaderList } from "./header-list.js";
-import type { Problem } from "../problem/problem.js";
+import type { JsonValue, Problem } from "../problem/problem.js";
 
 /** A value now, or a promise of it. Guards and ports that need no I/O answer now: no microtask on the hot path. */
 export type MaybePromise<T> = T | Promise<T>;
@@ -58,8 +58,18 @@ export type Settle = (outcome: Outcome) => void | Promise<void>;
  */
 export type Verdict =
   | { readonly kind: "allow"; readonly headers?: HeaderList; readonly settle?: Settle }
-  | { readonly kind: "deny"; readonly problem: Problem; readonly headers?: HeaderList; readonly settle?: Settle }
-  | { readonly kind: "answer"; readonly answer: Answer; readonly headers?: HeaderList; readonly settle?: Settle };
+  | {
+      readonly kind: "deny";
+      readonly problem: Problem;
+      readonly headers?: HeaderList;
+      readonly settle?: Settle;
+    }
+  | {
+      readonly kind: "answer";
+      readonly answer: Answer;
+      readonly headers?: HeaderList;
+      readonly settle?: Settle;
+    };
 
 /**
  * Decides about one request. A denial is a value; an exception is a fault, and a fault fails closed.
@@ -79,6 +89,8 @@ export interface Guard {
   readonly name: string;
   /** Of a guard made by `allOf`: what it is made of. A chain asks the parts, so that each fault is reported under its own name. */
   readonly parts?: readonly Guard[];
+  /** What tools may know of the guard, e.g. `{ permission: "workflows.read" }`; OpenAPI carries it as `x-permission`. */
+  readonly meta?: Readonly<Record<string, JsonValue>>;
   check(request: GuardRequest): MaybePromise<Verdict>;
 }
 

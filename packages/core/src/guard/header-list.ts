@@ -14,3 +14,10 @@ const APPENDED = new Set(["vary", "set-cookie", "www-authenticate", "link", "rat
 export function isAppended(name: string): boolean {
   return APPENDED.has(name);
 }
+
+/** Both lists as one, with the fields of `later` overwriting the same fields of `earlier`, the appended ones excepted. */
+export function mergeHeaders(earlier: HeaderList, later: HeaderList): HeaderList {
+  const overwritten = later.some(([name]) => !isAppended(name) && earlier.some(([other]) => other === name));
+  if (!overwritten) return [...earlier, ...later];
+  return [...earlier.filter(([name]) => isAppended(name) || !later.some(([other]) => other === name)), ...later];
+}

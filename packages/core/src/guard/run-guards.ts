@@ -3,7 +3,7 @@ import { ProblemError, StoreUnavailable } from "../problem/errors.js";
 import type { Problem } from "../problem/problem.js";
 import type { Answer } from "./answer.js";
 import { ALLOW, type Guard, type GuardRequest, type Outcome, type Settle, type Verdict } from "./guard.js";
-import type { HeaderField, HeaderList } from "./header-list.js";
+import { type HeaderList, mergeHeaders } from "./header-list.js";
 
 /** What stops a request before its handler. */
 export type Stop = { readonly kind: "deny"; readonly problem: Problem } | { readonly kind: "answer"; readonly answer: Answer };
@@ -21,7 +21,11 @@ export interface GuardRun {
 /** Told of everything that went wrong where no response can say so: a guard or settle hook that threw. */
 export type OnFault = (fault: { readonly source: string; readonly error: unknown }) => void;
 
-const PASSED: GuardRun = Object.freeze({ stop: undefined, headers: Object.freeze([]), settle: undefined });
+const PASSED: GuardRun = Object.freeze({
+  stop: undefined,
+  headers: Object.freeze([]),
+  settle: undefined,
+});
 
 /** A chain of guards, prepared once and run for each request. */
 export interface GuardChain {
@@ -73,7 +77,7 @@ function partsOf(guard: Guard): readonly Guard[] {
 }
 
 class ChainRun {
-  #headers: HeaderField[] | undefined;
+  #headers: HeaderList | undefined;
   #settles: { readonly name: string; readonly settle: Settle }[] | undefined;
 
   constructor(
@@ -105,7 +109,8 @@ class ChainRun {
   }
 
   #take(guard: Guard, verdict: Verdict): GuardRun | undefined {
-    if (verdict.headers !== undefined) (this.#headers ??= []).push(...verdict.headers);
+    if (verdict.headers !== undefined)
+      this.#headers = this.#headers === undefined ? verdict.headers : mergeHeaders(this.#headers, verdict.headers);
     if (verdict.settle !== undefined) (this.#settles ??= []).push({ name: guard.name, settle: verdict.settle });
     switch (verdict.kind) {
       case "allow":

@@ -1,5 +1,5 @@
 import type { GuardRequest } from "../guard/guard.js";
-import type { HeaderField, HeaderList } from "../guard/header-list.js";
+import { type HeaderField, type HeaderList, mergeHeaders } from "../guard/header-list.js";
 import { type Problem, problemBody } from "../problem/problem.js";
 import { correlationIdFact } from "./correlation-id.js";
 
@@ -25,10 +25,18 @@ export const renderProblemJson: RenderProblem = (problem, request) => ({
  *
  * @param headers What the guards added.
  */
-export function problemResponse(problem: Problem, request: GuardRequest, headers: HeaderList, render: RenderProblem = renderProblemJson): ProblemResponse {
+export function problemResponse(
+  problem: Problem,
+  request: GuardRequest,
+  headers: HeaderList,
+  render: RenderProblem = renderProblemJson,
+): ProblemResponse {
   const { contentType, body } = render(problem, request);
-  const fields: HeaderField[] = [...headers, ["content-type", contentType], ["cache-control", "no-store"]];
+  const fields: HeaderField[] = [
+    ["content-type", contentType],
+    ["cache-control", "no-store"],
+  ];
   if (problem.retryAfter !== undefined) fields.push(["retry-after", String(problem.retryAfter)]);
   if (problem.status === 401 && !headers.some(([name]) => name === "www-authenticate")) fields.push(["www-authenticate", "Bearer"]);
-  return { status: problem.status, headers: fields, body };
+  return { status: problem.status, headers: mergeHeaders(headers, fields), body };
 }

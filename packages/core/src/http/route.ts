@@ -9,10 +9,19 @@ export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 /** How far clients may rely on a route. Deprecated ones send `Deprecation` (RFC 9745) and `Sunset` (RFC 8594). */
 export type Stability =
   | { readonly level: "stable" | "preview" | "experimental" }
-  | { readonly level: "deprecated"; readonly since: Date; readonly sunset?: Date; readonly successor?: string };
+  | {
+      readonly level: "deprecated";
+      readonly since: Date;
+      readonly sunset?: Date;
+      readonly successor?: string;
+    };
 
 /** What a handler is given beside the request. Parts without a schema are their raw form. */
-export interface RouteContext<Params = Readonly<Record<string, string>>, Query = Readonly<Record<string, string | readonly string[]>>, Body = undefined> {
+export interface RouteContext<
+  Params = Readonly<Record<string, string>>,
+  Query = Readonly<Record<string, string | readonly string[]>>,
+  Body = undefined,
+> {
   readonly facts: Facts;
   /** Decoded path parameters, validated. */
   readonly params: Params;
@@ -64,7 +73,12 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly tags?: readonly string[];
   readonly guards?: readonly Guard[];
   readonly stability?: Stability;
-  readonly input?: { readonly params?: Schema<Params>; readonly query?: Schema<Query>; readonly body?: Schema<Body>; readonly maxBodyBytes?: number };
+  readonly input?: {
+    readonly params?: Schema<Params>;
+    readonly query?: Schema<Query>;
+    readonly body?: Schema<Body>;
+    readonly maxBodyBytes?: number;
+  };
   readonly responses?: Readonly<Record<number, RouteResponse>>;
   readonly handle: (request: Request, context: RouteContext<Params, Query, Body>) => MaybePromise<Response>;
 }
@@ -88,11 +102,16 @@ const PATH_PATTERN = /^(?:\/|(?:\/(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~-]+))+)$
  * });
  * ```
  */
-export function defineRoute<Params = Readonly<Record<string, string>>, Query = Readonly<Record<string, string | readonly string[]>>, Body = undefined>(
-  definition: RouteDefinition<Params, Query, Body>,
-): Route {
+export function defineRoute<
+  Params = Readonly<Record<string, string>>,
+  Query = Readonly<Record<string, string | readonly string[]>>,
+  Body = undefined,
+>(definition: RouteDefinition<Params, Query, Body>): Route {
   if (!PATH_PATTERN.test(definition.path)) {
-    throw new ConfigurationError("invalid_option", `Route "${definition.operationId}" has the path "${definition.path}"; write literal segments and :name segments, e.g. /workflows/:id.`);
+    throw new ConfigurationError(
+      "invalid_option",
+      `Route "${definition.operationId}" has the path "${definition.path}"; write literal segments and :name segments, e.g. /workflows/:id.`,
+    );
   }
   const { tags = [], guards = [], stability = { level: "stable" }, input = {}, responses = {} } = definition;
   return Object.freeze({

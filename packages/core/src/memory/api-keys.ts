@@ -31,7 +31,8 @@ export function createMemoryApiKeys(clock: Clock): ApiKeys {
     touch(id: string, minIntervalMs: number): void {
       const record = records.get(id);
       const now = clock.now();
-      if (record !== undefined && (record.lastUsedAt === undefined || now - record.lastUsedAt >= minIntervalMs)) change(record, { lastUsedAt: now });
+      if (record !== undefined && (record.lastUsedAt === undefined || now - record.lastUsedAt >= minIntervalMs))
+        change(record, { lastUsedAt: now });
     },
   });
 }

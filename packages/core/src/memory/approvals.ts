@@ -27,7 +27,11 @@ export function createMemoryApprovals(clock: Clock): Approvals {
       const record = records.get(id);
       return record && Object.freeze({ record, now: clock.now() });
     },
-    update(id: string, condition: { readonly revision: number; readonly before?: number }, change: ApprovalChange): ApprovalRecord | undefined {
+    update(
+      id: string,
+      condition: { readonly revision: number; readonly before?: number },
+      change: ApprovalChange,
+    ): ApprovalRecord | undefined {
       const record = records.get(id);
       const now = clock.now();
       if (record === undefined || record.revision !== condition.revision) return undefined;
@@ -43,7 +47,12 @@ export function createMemoryApprovals(clock: Clock): Approvals {
       records.set(id, changed);
       return changed;
     },
-    list(filter: { readonly workspaceId: string; readonly statuses: readonly ApprovalStatus[]; readonly limit: number; readonly after?: string }): { readonly records: readonly ApprovalRecord[]; readonly now: number } {
+    list(filter: {
+      readonly workspaceId: string;
+      readonly statuses: readonly ApprovalStatus[];
+      readonly limit: number;
+      readonly after?: string;
+    }): { readonly records: readonly ApprovalRecord[]; readonly now: number } {
       const page: ApprovalRecord[] = [];
       // Maps keep insertion order, and an update keeps the place: oldest first.
       let isPast = filter.after === undefined;

@@ -12,7 +12,11 @@ interface Count {
 export function createMemoryCounters(clock: Clock, maxCounters: number): Counters {
   const counts = new ExpiringMap<Count>(maxCounters);
   return Object.freeze({
-    add(key: string, amount: number, bound: { readonly limit: number; readonly windowMs: number }): CounterState & { readonly accepted: boolean } {
+    add(
+      key: string,
+      amount: number,
+      bound: { readonly limit: number; readonly windowMs: number },
+    ): CounterState & { readonly accepted: boolean } {
       const now = clock.monotonic();
       const count = counts.get(key, now);
       const value = count?.value ?? 0;

@@ -42,7 +42,9 @@ export class ExpiringMap<Entry extends Expiring> {
     if (known === undefined && this.#entries.size >= this.maxEntries) {
       this.#sweep(now, 1);
       if (this.#entries.size >= this.maxEntries) {
-        throw new StoreUnavailable(operation, { cause: new RangeError(`The memory store holds its maximum of ${this.maxEntries} live entries.`) });
+        throw new StoreUnavailable(operation, {
+          cause: new RangeError(`The memory store holds its maximum of ${this.maxEntries} live entries.`),
+        });
       }
     }
     if (known !== undefined && known.expiresAt <= now) this.onExpired?.(known);
@@ -55,7 +57,7 @@ export class ExpiringMap<Entry extends Expiring> {
   }
 
   #sweep(now: number, most: number): void {
-    for (let removed = 0; removed < most; ) {
+    for (let removed = 0; removed < most;) {
       const first = this.#heap[0];
       if (first === undefined || now < first.expiresAt) return;
       this.#pop();

@@ -46,7 +46,7 @@ export class LimitTable {
   }
 
   removeAll(subject: string): void {
-    for (let slot = this.headOf(subject); slot !== NONE; ) {
+    for (let slot = this.headOf(subject); slot !== NONE;) {
       const next = this.#next[slot] ?? NONE;
       this.#free(slot);
       slot = next;

@@ -10,7 +10,8 @@ interface Book {
 /** Logs in this process; they end with it. Bytes are copied on the way in and on the way out: a typed array cannot be frozen. */
 export function createMemoryLog(): Log {
   const books = new Map<string, Book>();
-  const headOf = (book: Book | undefined): LogHead => Object.freeze({ size: book?.entries.length ?? 0, frontier: book?.frontier.slice() ?? new Uint8Array() });
+  const headOf = (book: Book | undefined): LogHead =>
+    Object.freeze({ size: book?.entries.length ?? 0, frontier: book?.frontier.slice() ?? new Uint8Array() });
 
   return Object.freeze({
     append(log: string, build: (head: LogHead) => LogBatch): LogHead {

@@ -1,7 +1,10 @@
 import type { Delivery } from "../ports/outbox.js";
 
 /** A delivery as the memory store holds it. `dueAt` of one in progress is the end of its lease. */
-export type OutboxItem = { -readonly [Key in keyof Delivery]: Delivery[Key] } & { leaseToken: string | undefined; readonly sequence: number };
+export type OutboxItem = { -readonly [Key in keyof Delivery]: Delivery[Key] } & {
+  leaseToken: string | undefined;
+  readonly sequence: number;
+};
 
 interface Place {
   readonly item: OutboxItem;
@@ -25,7 +28,8 @@ export class OutboxEndpoint {
     while (low < high) {
       const middle = (low + high) >> 1;
       const other = this.#places[middle];
-      if (other !== undefined && (other.dueAt < place.dueAt || (other.dueAt === place.dueAt && other.item.sequence < item.sequence))) low = middle + 1;
+      if (other !== undefined && (other.dueAt < place.dueAt || (other.dueAt === place.dueAt && other.item.sequence < item.sequence)))
+        low = middle + 1;
       else high = middle;
     }
     this.#places.splice(low, 0, place);

@@ -27,7 +27,8 @@ export function createMemoryOutbox(clock: Clock): Outbox {
       const fresh = new Map<string, NewDelivery>();
       const results = deliveries.map((delivery) => {
         const known = items.get(delivery.id) ?? fresh.get(delivery.id);
-        if (known !== undefined) return known.endpointId === delivery.endpointId && isSame(known.body, delivery.body) ? "exists" : "conflict";
+        if (known !== undefined)
+          return known.endpointId === delivery.endpointId && isSame(known.body, delivery.body) ? "exists" : "conflict";
         fresh.set(delivery.id, delivery);
         return "created";
       });
@@ -42,7 +43,10 @@ export function createMemoryOutbox(clock: Clock): Outbox {
       }
       return Object.freeze(results);
     },
-    claim(options: { readonly limit: number; readonly perEndpoint: number; readonly leaseMs: number }): { readonly deliveries: readonly ClaimedDelivery[]; readonly nextDueMs: number | undefined } {
+    claim(options: { readonly limit: number; readonly perEndpoint: number; readonly leaseMs: number }): {
+      readonly deliveries: readonly ClaimedDelivery[];
+      readonly nextDueMs: number | undefined;
+    } {
       const now = clock.now();
       const deliveries: ClaimedDelivery[] = [];
       for (const [endpointId, endpoint] of [...endpoints]) {
@@ -67,7 +71,8 @@ export function createMemoryOutbox(clock: Clock): Outbox {
       return Object.freeze(
         settlements.map((settlement) => {
           const item = items.get(settlement.id);
-          if (item === undefined || item.status !== "IN_PROGRESS" || item.leaseToken !== settlement.leaseToken || now >= item.dueAt) return false;
+          if (item === undefined || item.status !== "IN_PROGRESS" || item.leaseToken !== settlement.leaseToken || now >= item.dueAt)
+            return false;
           item.status = settlement.status;
           item.leaseToken = undefined;
           item.dueAt = now + (settlement.status === "RETRYING" ? (settlement.delayMs ?? 0) : 0);

@@ -18,7 +18,10 @@ export function createMemoryRecords(clock: Clock): Records {
   };
 
   return Object.freeze({
-    insert(name: string, record: { readonly id: string; readonly scope: string; readonly uniqueKey?: string; readonly value: string }): StoredRecord | undefined {
+    insert(
+      name: string,
+      record: { readonly id: string; readonly scope: string; readonly uniqueKey?: string; readonly value: string },
+    ): StoredRecord | undefined {
       const { byId, idByUniqueKey } = collectionOf(name);
       const { id, scope, uniqueKey, value } = record;
       if (byId.has(id) || (uniqueKey !== undefined && idByUniqueKey.has(uniqueKey))) return undefined;
@@ -49,9 +52,14 @@ export function createMemoryRecords(clock: Clock): Records {
       if (record.uniqueKey !== undefined) collection.idByUniqueKey.delete(record.uniqueKey);
       return collection.byId.delete(id);
     },
-    list(name: string, page: { readonly scope: string; readonly limit: number; readonly after?: string; readonly offset?: number }): { readonly records: readonly StoredRecord[]; readonly total: number } {
+    list(
+      name: string,
+      page: { readonly scope: string; readonly limit: number; readonly after?: string; readonly offset?: number },
+    ): { readonly records: readonly StoredRecord[]; readonly total: number } {
       const { scope, limit, after, offset = 0 } = page;
-      const scoped = [...(collections.get(name)?.byId.values() ?? [])].filter((record) => record.scope === scope).sort((a, b) => compareCodePoints(a.id, b.id));
+      const scoped = [...(collections.get(name)?.byId.values() ?? [])]
+        .filter((record) => record.scope === scope)
+        .sort((a, b) => compareCodePoints(a.id, b.id));
       const rest = after === undefined ? scoped : scoped.filter((record) => compareCodePoints(record.id, after) > 0);
       return Object.freeze({ records: Object.freeze(rest.slice(offset, offset + limit)), total: scoped.length });
     },

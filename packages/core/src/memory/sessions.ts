@@ -22,10 +22,20 @@ export function createMemorySessions(clock: Clock): Sessions {
     forget(record);
   };
   // A set keeps insertion order: oldest first.
-  const liveOf = (subjectId: string, now: number): SessionRecord[] => [...(idsOfSubject.get(subjectId) ?? [])].flatMap((id) => slots.get(id, now)?.record ?? []);
+  const liveOf = (subjectId: string, now: number): SessionRecord[] =>
+    [...(idsOfSubject.get(subjectId) ?? [])].flatMap((id) => slots.get(id, now)?.record ?? []);
 
   return Object.freeze({
-    create(session: { readonly id: string; readonly subjectId: string; readonly refreshHash: string; readonly ttlMs: number; readonly data: string }, cap: number): readonly string[] {
+    create(
+      session: {
+        readonly id: string;
+        readonly subjectId: string;
+        readonly refreshHash: string;
+        readonly ttlMs: number;
+        readonly data: string;
+      },
+      cap: number,
+    ): readonly string[] {
       const now = clock.now();
       const { id, subjectId, refreshHash, ttlMs, data } = session;
       const known = slots.get(id, now);

@@ -13,7 +13,8 @@ export function createMemorySubjects(): Subjects {
   };
   return Object.freeze({
     read,
-    bump: (subjectId: string, version: "tokenVersion" | "passwordVersion"): SubjectState => write(subjectId, { [version]: read(subjectId)[version] + 1 }),
+    bump: (subjectId: string, version: "tokenVersion" | "passwordVersion"): SubjectState =>
+      write(subjectId, { [version]: read(subjectId)[version] + 1 }),
     setDisabled: (subjectId: string, disabled: boolean): SubjectState => write(subjectId, { disabled }),
   });
 }

@@ -1,7 +1,17 @@
 import type { MaybePromise } from "../guard/guard.js";
 
 /** The states of an approval. Only the edges of `@portcullis/approvals` connect them. */
-export type ApprovalStatus = "PENDING" | "APPROVED" | "DENIED" | "EXPIRED" | "CANCELLED" | "REVOKED" | "EXECUTING" | "EXECUTED" | "FAILED" | "UNKNOWN";
+export type ApprovalStatus =
+  | "PENDING"
+  | "APPROVED"
+  | "DENIED"
+  | "EXPIRED"
+  | "CANCELLED"
+  | "REVOKED"
+  | "EXECUTING"
+  | "EXECUTED"
+  | "FAILED"
+  | "UNKNOWN";
 
 /** One stored approval. */
 export interface ApprovalRecord {
@@ -41,7 +51,11 @@ export interface Approvals {
    * Stores a PENDING approval, unless an open one (PENDING or APPROVED, deadline ahead) exists for the same workspace,
    * requester and digest; then returns that one. Of 100 concurrent calls one creates.
    */
-  open(approval: Pick<ApprovalRecord, "id" | "workspaceId" | "requesterId" | "risk" | "operation" | "digest" | "data"> & { readonly ttlMs: number }): MaybePromise<{ readonly record: ApprovalRecord; readonly created: boolean }>;
+  open(
+    approval: Pick<ApprovalRecord, "id" | "workspaceId" | "requesterId" | "risk" | "operation" | "digest" | "data"> & {
+      readonly ttlMs: number;
+    },
+  ): MaybePromise<{ readonly record: ApprovalRecord; readonly created: boolean }>;
   /** With the store's time of the read, so that deadlines are compared on one clock. */
   find(id: string): MaybePromise<{ readonly record: ApprovalRecord; readonly now: number } | undefined>;
   /**
@@ -50,7 +64,16 @@ export interface Approvals {
    *
    * @returns the record after the change, or `undefined` and nothing changed.
    */
-  update(id: string, condition: { readonly revision: number; readonly before?: number }, change: ApprovalChange): MaybePromise<ApprovalRecord | undefined>;
+  update(
+    id: string,
+    condition: { readonly revision: number; readonly before?: number },
+    change: ApprovalChange,
+  ): MaybePromise<ApprovalRecord | undefined>;
   /** Oldest first, of one workspace, with any of the statuses; `after` is the last id of the page before. */
-  list(filter: { readonly workspaceId: string; readonly statuses: readonly ApprovalStatus[]; readonly limit: number; readonly after?: string }): MaybePromise<{ readonly records: readonly ApprovalRecord[]; readonly now: number }>;
+  list(filter: {
+    readonly workspaceId: string;
+    readonly statuses: readonly ApprovalStatus[];
+    readonly limit: number;
+    readonly after?: string;
+  }): MaybePromise<{ readonly records: readonly ApprovalRecord[]; readonly now: number }>;
 }

@@ -19,7 +19,11 @@ export interface Counters {
    * @param amount Integer >= 1.
    * @throws {StoreUnavailable}
    */
-  add(key: string, amount: number, bound: { readonly limit: number; readonly windowMs: number }): MaybePromise<CounterState & { readonly accepted: boolean }>;
+  add(
+    key: string,
+    amount: number,
+    bound: { readonly limit: number; readonly windowMs: number },
+  ): MaybePromise<CounterState & { readonly accepted: boolean }>;
   /** @returns value 0 and remainingMs 0 for a key never counted or past its window. */
   read(key: string): MaybePromise<CounterState>;
   /** Back to 0, window closed. */

@@ -48,18 +48,30 @@ export interface Outbox {
    *
    * @returns per delivery `created`, `exists`, or `conflict` (the id exists with other bytes). With any conflict nothing is stored.
    */
-  enqueue(deliveries: readonly Pick<Delivery, "id" | "endpointId" | "workspaceId" | "eventType" | "body">[]): MaybePromise<readonly ("created" | "exists" | "conflict")[]>;
+  enqueue(
+    deliveries: readonly Pick<Delivery, "id" | "endpointId" | "workspaceId" | "eventType" | "body">[],
+  ): MaybePromise<readonly ("created" | "exists" | "conflict")[]>;
   /**
    * Leases due deliveries: at most `perEndpoint` in progress for each endpoint, so that one slow endpoint cannot take all
    * workers. Deliveries whose lease ran out are due again, with `reclaims` one higher.
    *
    * @returns the claimed ones and ms until the next one is due (`undefined` when none waits).
    */
-  claim(options: { readonly limit: number; readonly perEndpoint: number; readonly leaseMs: number }): MaybePromise<{ readonly deliveries: readonly ClaimedDelivery[]; readonly nextDueMs: number | undefined }>;
+  claim(options: { readonly limit: number; readonly perEndpoint: number; readonly leaseMs: number }): MaybePromise<{
+    readonly deliveries: readonly ClaimedDelivery[];
+    readonly nextDueMs: number | undefined;
+  }>;
   /** @returns per settlement whether the lease still held; where it did not, nothing changed. */
   settle(settlements: readonly Settlement[]): MaybePromise<readonly boolean[]>;
   /** Newest first; `after` is the last id of the page before. */
-  list(filter: { readonly workspaceId?: string; readonly endpointId?: string; readonly id?: string; readonly statuses?: readonly DeliveryStatus[]; readonly limit: number; readonly after?: string }): MaybePromise<readonly Delivery[]>;
+  list(filter: {
+    readonly workspaceId?: string;
+    readonly endpointId?: string;
+    readonly id?: string;
+    readonly statuses?: readonly DeliveryStatus[];
+    readonly limit: number;
+    readonly after?: string;
+  }): MaybePromise<readonly Delivery[]>;
   /** Dead-lettered or retrying deliveries are due at once, attempts back to 0. @returns how many. */
   redrive(ids: readonly string[]): MaybePromise<number>;
 }

@@ -23,7 +23,16 @@ export interface Sessions {
    * @param cap Most sessions of the subject afterwards; 0 means no cap.
    * @returns the ids evicted.
    */
-  create(session: { readonly id: string; readonly subjectId: string; readonly refreshHash: string; readonly ttlMs: number; readonly data: string }, cap: number): MaybePromise<readonly string[]>;
+  create(
+    session: {
+      readonly id: string;
+      readonly subjectId: string;
+      readonly refreshHash: string;
+      readonly ttlMs: number;
+      readonly data: string;
+    },
+    cap: number,
+  ): MaybePromise<readonly string[]>;
   find(id: string): MaybePromise<SessionRecord | undefined>;
   /** Exchanges the refresh hash if it is still `expectedHash`; exactly one of many callers gets `true`. */
   rotate(id: string, expectedHash: string, nextHash: string): MaybePromise<boolean>;

@@ -31,4 +31,8 @@ export interface Metrics {
 const SILENT = Object.freeze({ add: () => {}, set: () => {}, observe: () => {} });
 
 /** Keeps nothing: the default. */
-export const noMetrics: Metrics = Object.freeze({ counter: () => SILENT, gauge: () => SILENT, histogram: () => SILENT });
+export const noMetrics: Metrics = Object.freeze({
+  counter: () => SILENT,
+  gauge: () => SILENT,
+  histogram: () => SILENT,
+});
