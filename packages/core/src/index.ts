@@ -1,3 +1,4 @@
+export { accessFact } from "./guard/access.js";
 export { jsonAnswer } from "./guard/answer.js";
 export { createFactKey, createFacts } from "./guard/facts.js";
 export { ALLOW, deny } from "./guard/guard.js";
@@ -27,6 +28,7 @@ export { systemClock } from "./runtime/clock.js";
 export { createJob } from "./runtime/job.js";
 export { noMetrics } from "./runtime/metrics.js";
 
+export type { Access } from "./guard/access.js";
 export type { Answer } from "./guard/answer.js";
 export type { FactKey, Facts } from "./guard/facts.js";
 export type { Guard, GuardRequest, MaybePromise, Outcome, Settle, Verdict } from "./guard/guard.js";
