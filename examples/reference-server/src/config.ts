@@ -1,0 +1,122 @@
+import { z } from "zod";
+
+/** Everything the server is told from outside. Parsed once; nothing else reads the environment. */
+export interface Config {
+  readonly production: boolean;
+  readonly framework: "express" | "fastify" | "hono";
+  readonly host: string;
+  readonly port: number;
+  /** `file:…`, `postgres://…` or `memory:`. */
+  readonly databaseUrl: string;
+  /** Limits, counters and tickets live in Redis when set, else beside everything else. */
+  readonly redisUrl: string | undefined;
+  readonly dataDirectory: string;
+  readonly jwtSecrets: string | undefined;
+  readonly encryptionKeys: string | undefined;
+  readonly apiKeyPeppers: string | undefined;
+  readonly auditSigningKey: string | undefined;
+  readonly corsOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  /** Receivers of webhooks that may be private addresses: `127.0.0.1:9000`, `10.1.0.0/16`. */
+  readonly webhookAllow: readonly string[];
+  readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
+}
+
+/** Thrown at start; lists every mistake with what to set. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly code = "config_invalid";
+  constructor(readonly mistakes: readonly string[]) {
+    super(
+      `The configuration has ${mistakes.length} mistake${mistakes.length === 1 ? "" : "s"}:\n${mistakes.map((mistake) => `  - ${mistake}`).join("\n")}`,
+    );
+  }
+}
+
+const list = z
+  .string()
+  .default("")
+  .transform((text) =>
+    text
+      .split(",")
+      .map((item) => item.trim())
+      .filter((item) => item !== ""),
+  );
+
+const schema = z.object({
+  NODE_ENV: z.string().default("development"),
+  PORTCULLIS_FRAMEWORK: z.enum(["express", "fastify", "hono"]).default("hono"),
+  HOST: z.string().min(1).optional(),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  DATABASE_URL: z
+    .string()
+    .regex(/^(?:file:|postgres(?:ql)?:\/\/|memory:$)/, "must begin with file:, postgres:// or be memory:")
+    .optional(),
+  REDIS_URL: z
+    .string()
+    .regex(/^rediss?:\/\//, "must begin with redis:// or rediss://")
+    .optional(),
+  PORTCULLIS_DATA: z.string().min(1).default("./data"),
+  JWT_SECRETS: z.string().min(32, "needs secrets of at least 32 characters; make one with: openssl rand -base64 48").optional(),
+  ENCRYPTION_KEYS: z.string().min(43, "needs keys of 32 bytes; make one with: openssl rand -hex 32").optional(),
+  API_KEY_PEPPERS: z.string().min(32, "needs peppers of at least 32 characters; make one with: openssl rand -base64 48").optional(),
+  AUDIT_SIGNING_KEY: z.string().optional(),
+  CORS_ORIGINS: list,
+  TRUSTED_PROXIES: list,
+  WEBHOOK_ALLOW: list,
+  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
+});
+
+// What production cannot do without, and why.
+const REQUIRED_IN_PRODUCTION = {
+  JWT_SECRETS: "sessions must survive a restart and other instances",
+  ENCRYPTION_KEYS: "a generated key that is lost takes all encrypted data with it",
+  API_KEY_PEPPERS: "stored API keys are useless without it",
+  AUDIT_SIGNING_KEY:
+    "checkpoints of the audit log must be signed by a key that is not stored beside it; make one with: openssl rand -base64 32",
+  DATABASE_URL: "the embedded default is for one machine; set it to say that you mean it",
+  TRUSTED_PROXIES: "a proxy in front terminates TLS; name its address, so that callers cannot invent theirs",
+} as const;
+
+/**
+ * Reads the configuration of the environment.
+ *
+ * @throws {ConfigError} With every mistake at once; nothing was started.
+ */
+export function parseConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  // An empty variable is an unset one: that is how compose files and shells write it.
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== undefined && value !== ""));
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) throw new ConfigError(parsed.error.issues.map(({ path, message }) => `${path.join(".")} ${message}`));
+  const env = parsed.data;
+  const production = env.NODE_ENV === "production";
+  const mistakes = production ? productionMistakes(given, env.CORS_ORIGINS) : [];
+  if (mistakes.length > 0) throw new ConfigError(mistakes);
+  return Object.freeze({
+    production,
+    framework: env.PORTCULLIS_FRAMEWORK,
+    // Development servers are for this machine only, unless told otherwise.
+    host: env.HOST ?? (production ? "0.0.0.0" : "127.0.0.1"),
+    port: env.PORT,
+    databaseUrl: env.DATABASE_URL ?? `file:${env.PORTCULLIS_DATA}/portcullis.db`,
+    redisUrl: env.REDIS_URL,
+    dataDirectory: env.PORTCULLIS_DATA,
+    jwtSecrets: env.JWT_SECRETS,
+    encryptionKeys: env.ENCRYPTION_KEYS,
+    apiKeyPeppers: env.API_KEY_PEPPERS,
+    auditSigningKey: env.AUDIT_SIGNING_KEY,
+    corsOrigins: env.CORS_ORIGINS,
+    trustedProxies: env.TRUSTED_PROXIES,
+    webhookAllow: env.WEBHOOK_ALLOW,
+    logLevel: env.LOG_LEVEL,
+  });
+}
+
+function productionMistakes(given: Readonly<Record<string, string | undefined>>, corsOrigins: readonly string[]): string[] {
+  const missing = Object.entries(REQUIRED_IN_PRODUCTION)
+    .filter(([name]) => given[name] === undefined)
+    .map(([name, why]) => `${name} is not set: ${why}.`);
+  return corsOrigins.includes("*")
+    ? [...missing, "CORS_ORIGINS is *: every website could call this API for its visitors. List the origins."]
+    : missing;
+}

@@ -1,0 +1,44 @@
+// One test project per folder that has tests; a new package joins by existing.
+//   npx vitest run --project rbac        one package
+//   npx vitest run --project rbac wild   its test files whose path contains "wild"
+import { existsSync, readdirSync } from "node:fs";
+import { basename, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config";
+
+const root = fileURLToPath(new URL(".", import.meta.url));
+const packages = readdirSync(join(root, "packages")).map((name) => join("packages", name));
+// Run from source: the condition that packages carry for the repository's own use comes first.
+const conditions = ["@portcullis/source", "module", "node", "import", "default"];
+
+function project(folder: string): TestProjectInlineConfiguration {
+  const tests = join(root, folder, "test");
+  const files = readdirSync(tests, { recursive: true, encoding: "utf8" });
+  return {
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      name: basename(folder),
+      root: join(root, folder),
+      environment: "node",
+      include: ["test/**/*.test.ts"],
+      // Starts only the services that this project's tests name; see tools/test-services.
+      globalSetup: join(root, "tools/test-services/global-setup.ts"),
+      typecheck: {
+        enabled: files.some((file) => file.endsWith(".test-d.ts")),
+        include: ["test/**/*.test-d.ts"],
+        checker: "tsc",
+        tsconfig: join(root, folder, "tsconfig.json"),
+      },
+    },
+  };
+}
+
+export default defineConfig({
+  test: {
+    projects: [...packages, "examples", "examples/reference-server", "bench", "tools"]
+      .filter((folder) => existsSync(join(root, folder, "test")))
+      .map(project),
+    coverage: { provider: "v8", include: ["packages/*/src/**"], reporter: ["text-summary", "json-summary"] },
+  },
+});
