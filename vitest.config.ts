@@ -8,8 +8,9 @@ import { defineConfig, type TestProjectInlineConfiguration } from "vitest/config
 
 const root = fileURLToPath(new URL(".", import.meta.url));
 const packages = readdirSync(join(root, "packages")).map((name) => join("packages", name));
-// Run from source: the condition that packages carry for the repository's own use comes first.
-const conditions = ["@portcullis/source", "module", "node", "import", "default"];
+// Run from source, by the condition that packages carry for the repository's own use. Nothing else belongs here: vitest
+// hands these to Node for `require` too, and "import" would give CommonJS dependencies the ES modules of theirs.
+const conditions = ["@portcullis/source", "node"];
 
 function project(folder: string): TestProjectInlineConfiguration {
   const tests = join(root, folder, "test");
