@@ -17,7 +17,7 @@ const prefixes: string[] = [];
 
 // Registered at import, so it runs last: hooks run in reverse order, and tests close their connections first.
 afterAll(async () => {
-  if (databases.length > 0) await asAdministrator(async (client) => void (await dropAll(client)));
+  if (databases.length > 0) await asAdministrator(dropAll);
   if (prefixes.length > 0) await Promise.all(redisNodes().map(deletePrefixed));
 });
 
@@ -34,7 +34,7 @@ export function describeWith(service: ServiceName, name: string, body: () => voi
     );
     return;
   }
-  describe.skip(`${name} (${reason})`, () => it(`is tested`, () => {}));
+  describe.skip(`${name} (${reason})`, () => it("is tested", () => {}));
 }
 
 /** Whether tests can reach this service. */
