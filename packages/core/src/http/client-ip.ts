@@ -31,6 +31,7 @@ const UNKNOWN: ClientIp = Object.freeze({ address: undefined, key: "unknown", tr
 // Longer chains are forged or broken; only the part nearest to us is read.
 const MAX_HOPS = 100;
 const MAX_FORWARDED_CHARS = 8192;
+const MAX_REMEMBERED_PEERS = 4096;
 
 /**
  * Finds the caller of a request: the socket's peer, or, behind trusted proxies, the right-most hop that is not one of them.
@@ -56,10 +57,20 @@ export function createClientIpResolver(options: ClientIpOptions = {}): (request:
     });
   };
 
+  // Peers come back on every request of a connection; emptied when full, so that rotating addresses costs time, not memory.
+  const direct = new Map<string, ClientIp>();
   return (request) => {
-    const peer = request.ip === undefined ? undefined : parseIpWithPort(request.ip);
+    if (request.ip === undefined) return UNKNOWN;
+    const known = direct.get(request.ip);
+    if (known !== undefined) return known;
+    const peer = parseIpWithPort(request.ip);
     if (peer === undefined) return UNKNOWN;
-    if (!isProxy(peer)) return describe(peer, false);
+    if (!isProxy(peer)) {
+      const described = describe(peer, false);
+      if (direct.size >= MAX_REMEMBERED_PEERS) direct.clear();
+      direct.set(request.ip, described);
+      return described;
+    }
     let client = peer;
     for (const hop of hopsFromNearest(request.header(header), header)) {
       const address = parseIpWithPort(hop);
