@@ -1,0 +1,186 @@
+import {
+  ALLOW,
+  clientIpOf,
+  createFactKey,
+  type FactKey,
+  type Guard,
+  type GuardRequest,
+  type HeaderList,
+  invalidOption,
+  type MaybePromise,
+  mergeHeaders,
+  type Outcome,
+  type Principal,
+  principalFact,
+  type Settle,
+  subjectOf,
+  type Verdict,
+} from "@portcullis/core";
+import { type Decision, tightestOf } from "./decision.js";
+import type { LimitCheck } from "./limit-check.js";
+import type { OperationLimit } from "./limit-plan.js";
+import { type RateLimitHeaders, rateLimitHeaders } from "./rate-limit-headers.js";
+
+/** What the limits said about a request so far, in the order asked. */
+export interface RateLimitState {
+  readonly decisions: readonly Decision[];
+}
+
+/** The limits that were asked for this request; absent while none was. Set by the guards of a limiter. */
+export const rateLimitFact: FactKey<RateLimitState> = createFactKey<RateLimitState>("rate-limit");
+
+/** How one guard charges its operation. */
+export interface LimitOperationOptions {
+  /** Replaces the operation's own cost: an integer of 0 and up, or a function of the request. */
+  readonly cost?: number | ((request: GuardRequest) => number);
+  /** After the response: whether this outcome is free, so that what was charged is given back. Default: none is. */
+  readonly refundOn?: (outcome: Outcome) => boolean;
+}
+
+/** The guards of a limiter. Mount the first three around authentication, in this order, for every request. */
+export interface LimitGuards<Operation extends string = string> {
+  /** Charges the client's address, before authentication spends anything on the request. */
+  limitFloor(): Guard;
+  /**
+   * Charges the client's address for a request that has no principal.
+   *
+   * @param authenticate Runs inside this guard, which then also charges requests with bad credentials. Without it, mount this guard
+   *   after authentication; a request that authentication refuses is then charged by the floor alone.
+   */
+  limitUnauthenticated(authenticate?: Guard): Guard;
+  /** Charges the principal's subject by its tier; lets requests without a principal pass. */
+  limitAuthenticated(): Guard;
+  /**
+   * Charges an operation, together with the caller's own limit where that was not charged yet: all or none. Who has no
+   * principal is charged by address.
+   *
+   * @throws {ConfigurationError} `invalid_option`: no such operation.
+   */
+  limitOperation(operation: Operation, options?: LimitOperationOptions): Guard;
+}
+
+/** What guards need of their limiter. */
+export interface LimitGuardsOptions {
+  readonly check: (check: LimitCheck) => MaybePromise<Decision>;
+  readonly headers: RateLimitHeaders;
+  readonly isExcluded: (request: GuardRequest) => boolean;
+  readonly operations: ReadonlyMap<string, OperationLimit>;
+  readonly tierOf: (principal: Principal) => string | undefined;
+}
+
+/** Makes the guards of a limiter. */
+export function createLimitGuards<Operation extends string>(options: LimitGuardsOptions): LimitGuards<Operation> {
+  const { check, headers, isExcluded, operations, tierOf } = options;
+
+  /** Asks, keeps the decision, and makes a verdict of it. */
+  function charge(request: GuardRequest, limitCheck: LimitCheck, settleOf?: (decision: Decision) => Settle): MaybePromise<Verdict> {
+    const decision = check(limitCheck);
+    const conclude = (decided: Decision): Verdict => toVerdict(decided, keep(request, decided), settleOf);
+    return decision instanceof Promise ? decision.then(conclude) : conclude(decision);
+  }
+
+  function keep(request: GuardRequest, decision: Decision): HeaderList {
+    const earlier = request.facts.get(rateLimitFact)?.decisions;
+    if (earlier === undefined) {
+      request.facts.set(rateLimitFact, new GrowingState(decision));
+      return decision.headers();
+    }
+    // A limiter's own state only: the fact is set by the line above.
+    (earlier as Decision[]).push(decision);
+    if (headers === "draft" || headers === "none") return decision.headers();
+    return rateLimitHeaders(headers, decision.limits, tightestOf(earlier.flatMap(({ limits }) => limits)));
+  }
+
+  function chargeAnonymous(request: GuardRequest): MaybePromise<Verdict> {
+    return charge(request, { phase: "anonymous", ipKey: clientIpOf(request).key });
+  }
+
+  return {
+    limitFloor: () => ({
+      name: "limit-floor",
+      check: (request) => (isExcluded(request) ? ALLOW : charge(request, { phase: "floor", ipKey: clientIpOf(request).key })),
+    }),
+
+    limitUnauthenticated(authenticate) {
+      const isKnown = (request: GuardRequest): boolean => request.facts.get(principalFact) !== undefined || isExcluded(request);
+      if (authenticate === undefined) {
+        return { name: "limit-unauthenticated", check: (request) => (isKnown(request) ? ALLOW : chargeAnonymous(request)) };
+      }
+      const settleUp = (request: GuardRequest, inner: Verdict): MaybePromise<Verdict> => {
+        if (isKnown(request)) return inner;
+        const outer = chargeAnonymous(request);
+        return outer instanceof Promise ? outer.then((verdict) => within(verdict, inner)) : within(outer, inner);
+      };
+      return {
+        name: "limit-unauthenticated",
+        check(request) {
+          const inner = authenticate.check(request);
+          return inner instanceof Promise ? inner.then((verdict) => settleUp(request, verdict)) : settleUp(request, inner);
+        },
+      };
+    },
+
+    limitAuthenticated: () => ({
+      name: "limit-authenticated",
+      check(request) {
+        const principal = request.facts.get(principalFact);
+        if (principal === undefined || isCharged(request, "identified") || isExcluded(request)) return ALLOW;
+        return charge(request, { phase: "identified", subject: subjectOf(principal), tier: tierOf(principal) });
+      },
+    }),
+
+    limitOperation(operation, { cost: givenCost, refundOn } = {}) {
+      const limit = operations.get(operation);
+      if (limit === undefined) throw invalidOption("operation", operation, "the name of an operation in the limiter's options");
+      const price = givenCost ?? limit.cost;
+      const settleOf = refundOn === undefined ? undefined : refundAfter(refundOn);
+      return {
+        name: `limit-operation:${operation}`,
+        check(request) {
+          const cost = typeof price === "function" ? price(request) : price;
+          const principal = request.facts.get(principalFact);
+          const isAlone = isExcluded(request) || isCharged(request, principal === undefined ? "anonymous" : "identified");
+          if (principal === undefined) {
+            const ipKey = clientIpOf(request).key;
+            return charge(
+              request,
+              isAlone ? { phase: "operation", operation, by: { ipKey }, cost } : { phase: "anonymous", ipKey, operation, cost },
+              settleOf,
+            );
+          }
+          const subject = subjectOf(principal);
+          if (isAlone) return charge(request, { phase: "operation", operation, by: { subject }, cost }, settleOf);
+          return charge(request, { phase: "identified", subject, tier: tierOf(principal), operation, cost }, settleOf);
+        },
+      };
+    },
+  };
+}
+
+class GrowingState implements RateLimitState {
+  readonly decisions: readonly Decision[];
+  constructor(first: Decision) {
+    this.decisions = [first];
+  }
+}
+
+function isCharged(request: GuardRequest, phase: "anonymous" | "identified"): boolean {
+  return request.facts.get(rateLimitFact)?.decisions.some((decision) => decision.phase === phase) ?? false;
+}
+
+function refundAfter(refundOn: (outcome: Outcome) => boolean): (decision: Decision) => Settle {
+  return (decision) => (outcome) => (refundOn(outcome) ? decision.refund() : undefined);
+}
+
+function toVerdict(decision: Decision, headers: HeaderList, settleOf: ((decision: Decision) => Settle) | undefined): Verdict {
+  const problem = decision.problem();
+  if (problem !== undefined) return { kind: "deny", problem, headers };
+  return settleOf === undefined ? { kind: "allow", headers } : { kind: "allow", headers, settle: settleOf(decision) };
+}
+
+/** The limit's refusal, else what authentication said; in both cases with the hook that authentication wants run. */
+function within(limit: Verdict, inner: Verdict): Verdict {
+  const decided = limit.kind === "deny" ? limit : inner;
+  const headers = limit.kind === "deny" ? (limit.headers ?? []) : mergeHeaders(inner.headers ?? [], limit.headers ?? []);
+  return inner.settle === undefined ? { ...decided, headers } : { ...decided, headers, settle: inner.settle };
+}

@@ -1,0 +1,50 @@
+import type { HeaderField, HeaderList } from "@portcullis/core";
+import type { LimitReport } from "./decision.js";
+
+/**
+ * Which header fields tell clients their limits.
+ * - `draft`: `RateLimit` and `RateLimit-Policy` of the IETF draft (draft-ietf-httpapi-ratelimit-headers, 10 and later).
+ * - `legacy`: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the limit that is nearest to its end.
+ */
+export type RateLimitHeaders = "draft" | "legacy" | "both" | "none";
+
+const NONE: HeaderList = Object.freeze([]);
+
+/** The fields of one decision. @param tightest Of the whole request so far: legacy fields have room for one limit only. */
+export function rateLimitHeaders(style: RateLimitHeaders, limits: readonly LimitReport[], tightest: LimitReport | undefined): HeaderList {
+  if (style === "none" || limits.length === 0) return NONE;
+  const fields: HeaderField[] = [];
+  if (style !== "legacy") {
+    fields.push(["ratelimit-policy", limits.map(policyItem).join(", ")], ["ratelimit", limits.map(limitItem).join(", ")]);
+  }
+  if (style !== "draft" && tightest !== undefined) {
+    fields.push(
+      ["x-ratelimit-limit", String(tightest.capacity)],
+      ["x-ratelimit-remaining", String(tightest.remaining)],
+      ["x-ratelimit-reset", String(seconds(tightest.resetMs))],
+    );
+  }
+  return fields;
+}
+
+// w is the time in which an empty bucket fills up, so that q/w is the true sustained rate. The period would promise more:
+// q=60;w=60 for 10 a minute with a burst of 60.
+function policyItem({ name, capacity, intervalMs }: LimitReport): string {
+  return `${sfString(name)};q=${capacity};w=${Math.max(1, seconds(capacity * intervalMs))}`;
+}
+
+// t says when it is worth coming back. For a limit that refused, that is what Retry-After says, not when it is full again:
+// Retry-After must not be earlier than t (RL-71).
+function limitItem({ name, remaining, resetMs, retryAfterMs }: LimitReport): string {
+  const waitMs = retryAfterMs === undefined || retryAfterMs === 0 ? resetMs : retryAfterMs;
+  return `${sfString(name)};r=${remaining};t=${seconds(waitMs)}`;
+}
+
+function seconds(ms: number): number {
+  return Math.ceil(ms / 1000);
+}
+
+/** RFC 9651 §4.1.6. Names are visible ASCII already. */
+function sfString(text: string): string {
+  return /["\\]/.test(text) ? `"${text.replace(/["\\]/g, "\\$&")}"` : `"${text}"`;
+}
