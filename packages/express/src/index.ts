@@ -1,1 +1,6 @@
-export {};
+export { createGuard, facts, guard } from "./guard.js";
+export { listen, mount } from "./mount.js";
+
+export type { ExpressRequest, Middleware, Next } from "./guard.js";
+export type { ExpressApp } from "./mount.js";
+export type { Listening, ListenOptions } from "@portcullis/core/node";

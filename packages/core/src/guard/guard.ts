@@ -38,8 +38,8 @@ export interface GuardRequest {
    * Repeated calls give the same bytes.
    *
    * @param maxBytes Bodies longer than this are refused.
-   * @throws {ProblemError} 2003 body too large, 2004 body unreadable (someone consumed it before this guard; mount the guard
-   *   before the body parser). In both cases no handler may run.
+   * @throws {ProblemError} 2003 body too large, 2004 the client left before it sent everything. No handler runs.
+   * @throws {ConfigurationError} `mounted_after_parser`: someone consumed the body before; mount the guard before the body parser.
    */
   rawBody(maxBytes: number): Promise<Uint8Array>;
 }

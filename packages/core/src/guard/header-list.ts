@@ -15,6 +15,14 @@ export function isAppended(name: string): boolean {
   return APPENDED.has(name);
 }
 
+/** Whether the field at `index` adds a line to what is there, instead of replacing it: an appended field, or a name given before in this list. */
+export function addsLine(headers: HeaderList, index: number): boolean {
+  const name = headers[index]?.[0];
+  if (name === undefined || isAppended(name)) return true;
+  for (let earlier = 0; earlier < index; earlier += 1) if (headers[earlier]?.[0] === name) return true;
+  return false;
+}
+
 /** Both lists as one, with the fields of `later` overwriting the same fields of `earlier`, the appended ones excepted. */
 export function mergeHeaders(earlier: HeaderList, later: HeaderList): HeaderList {
   const overwritten = later.some(([name]) => !isAppended(name) && earlier.some(([other]) => other === name));

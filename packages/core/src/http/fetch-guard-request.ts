@@ -1,0 +1,76 @@
+import { createFacts } from "../guard/facts.js";
+import type { GuardRequest } from "../guard/guard.js";
+import { consumedBefore } from "../node/read-body.js";
+import { problems } from "../problem/catalogue.js";
+import { ProblemError } from "../problem/errors.js";
+
+/**
+ * A guard request over a Fetch request. Repeated field lines are joined already, so `headerCount` is 0 or 1.
+ */
+export class FetchGuardRequest implements GuardRequest {
+  readonly facts = createFacts();
+  readonly method: string;
+  readonly target: string;
+  #body: Promise<Uint8Array> | undefined;
+
+  constructor(
+    private readonly request: Request,
+    readonly ip: string | undefined,
+  ) {
+    this.method = request.method;
+    const url = request.url;
+    const pathStart = url.indexOf("/", url.indexOf("//") + 2);
+    this.target = pathStart === -1 ? "/" : url.slice(pathStart);
+  }
+
+  header(name: string): string | undefined {
+    return this.request.headers.get(name) ?? undefined;
+  }
+  headerCount(name: string): number {
+    return this.request.headers.has(name) ? 1 : 0;
+  }
+  get route(): string | undefined {
+    return undefined;
+  }
+  param(_name: string): string | undefined {
+    return undefined;
+  }
+  async rawBody(maxBytes: number): Promise<Uint8Array> {
+    const bytes = await (this.#body ??= readAll(this.request, maxBytes));
+    if (bytes.length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
+    return bytes;
+  }
+  /** The request a handler sees: with the body that guards have read already. */
+  toRequest(): Request {
+    if (this.#body === undefined) return this.request;
+    const body = this.#body;
+    return new Request(this.request.url, {
+      method: this.method,
+      headers: this.request.headers,
+      signal: this.request.signal,
+      body:
+        this.method === "GET" || this.method === "HEAD"
+          ? null
+          : new ReadableStream({
+              async pull(controller) {
+                controller.enqueue(await body);
+                controller.close();
+              },
+            }),
+      duplex: "half",
+    } as RequestInit); // `duplex` is required by Node's fetch and missing in the DOM type
+  }
+}
+
+async function readAll(request: Request, maxBytes: number): Promise<Uint8Array> {
+  if (request.bodyUsed) throw consumedBefore();
+  if (request.body === null) return new Uint8Array();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

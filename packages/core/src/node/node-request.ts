@@ -1,0 +1,157 @@
+import { createFacts, type Facts } from "../guard/facts.js";
+import type { GuardRequest } from "../guard/guard.js";
+import type { HeaderList } from "../guard/header-list.js";
+import { problems } from "../problem/catalogue.js";
+import { ProblemError } from "../problem/errors.js";
+import type { NodeIncoming, NodeOutgoing } from "./incoming.js";
+import { readBody } from "./read-body.js";
+
+/** Where a framework keeps what it learned by routing. `native` is its own request object. */
+export interface Routing<Native> {
+  route(native: Native): string | undefined;
+  param(native: Native, name: string): string | undefined;
+}
+
+const NOT_ROUTED: Routing<unknown> = { route: () => undefined, param: () => undefined };
+const NO_HEADERS: HeaderList = Object.freeze([]);
+
+// Registered, so that two copies of this module in one process still share the facts of a request.
+const REQUEST = Symbol.for("@portcullis/request");
+
+interface Tagged {
+  [REQUEST]?: NodeRequest;
+}
+
+/**
+ * The guards' view of a Node request: the same object for every guard mounted on it, however often the framework asks.
+ *
+ * @param routing How the framework tells the matched route; asked late, because it may not have routed yet.
+ */
+export function nodeRequest<Native>(incoming: NodeIncoming & Tagged, routing: Routing<Native>, native: Native): NodeRequest {
+  const request = (incoming[REQUEST] ??= new NodeRequest(incoming));
+  request.routing = routing;
+  request.native = native;
+  return request;
+}
+
+/** A guard request over `http.IncomingMessage`. Make it with {@link nodeRequest}. */
+export class NodeRequest implements GuardRequest {
+  /** @internal */
+  routing: Routing<unknown> = NOT_ROUTED;
+  /** @internal */
+  native: unknown = undefined;
+  /** Fields that wait for a response which does not exist yet (frameworks that make it after the handler). */
+  pendingHeaders: HeaderList = NO_HEADERS;
+  private lazyFacts: Facts | undefined = undefined;
+  private body: Promise<Uint8Array> | undefined = undefined;
+
+  constructor(private readonly incoming: NodeIncoming) {}
+
+  get method(): string {
+    return this.incoming.method ?? "GET";
+  }
+  get target(): string {
+    return this.incoming.originalUrl ?? this.incoming.url ?? "/";
+  }
+  get route(): string | undefined {
+    return this.routing.route(this.native);
+  }
+  get ip(): string | undefined {
+    return this.incoming.socket.remoteAddress;
+  }
+  get facts(): Facts {
+    return (this.lazyFacts ??= createFacts());
+  }
+  param(name: string): string | undefined {
+    return this.routing.param(this.native, name);
+  }
+
+  // From the raw field lines, not `headers`: Node drops the second line of some fields and joins others.
+  header(name: string): string | undefined {
+    const { rawHeaders } = this.incoming;
+    let value: string | undefined;
+    for (let index = 0; index < rawHeaders.length; index += 2) {
+      if (!isField(rawHeaders[index], name)) continue;
+      const line = rawHeaders[index + 1] as string; // names and values come in pairs
+      value = value === undefined ? line : `${value}${name === "cookie" ? "; " : ", "}${line}`;
+    }
+    return value;
+  }
+  headerCount(name: string): number {
+    const { rawHeaders } = this.incoming;
+    let count = 0;
+    for (let index = 0; index < rawHeaders.length; index += 2) if (isField(rawHeaders[index], name)) count += 1;
+    return count;
+  }
+
+  async rawBody(maxBytes: number): Promise<Uint8Array> {
+    const body = await (this.body ??= readBody(this.incoming, this.declaredBytes(), maxBytes));
+    if (body.length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
+    return body;
+  }
+
+  /**
+   * The same request for a Fetch handler. Its body is the stream of the Node request; its `signal` aborts when the client leaves.
+   *
+   * @throws {TypeError} Fetch knows no such request: the method is CONNECT, TRACE or TRACK.
+   */
+  toRequest(outgoing: NodeOutgoing): Request {
+    const { method, target, incoming } = this;
+    const scheme = incoming.socket.encrypted === true ? "https" : "http";
+    const host = this.header("host");
+    const path = target.startsWith("/") ? target : "/";
+    // A Host that is no host must not fail the request here: whoever cares about it reads the header.
+    const url = URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}${path}` : `${scheme}://localhost${path}`;
+    const body = method === "GET" || method === "HEAD" || this.declaredBytes() === 0 ? null : streamOf(incoming);
+    // `duplex` is required by Node for a streamed body and missing in its types.
+    const request = new Request(url, { method, headers: headersOf(incoming.rawHeaders), body, duplex: "half" } as RequestInit);
+    return Object.defineProperty(request, "signal", { configurable: true, get: () => this.abortSignal(outgoing) });
+  }
+
+  private signal: AbortSignal | undefined = undefined;
+
+  // Made when somebody asks: an AbortController and a listener for each request are dear, and few handlers look.
+  private abortSignal(outgoing: NodeOutgoing): AbortSignal {
+    if (this.signal !== undefined) return this.signal;
+    const controller = new AbortController();
+    const onClose = (): void => {
+      if (!outgoing.writableFinished) controller.abort();
+    };
+    if (outgoing.destroyed) onClose();
+    else outgoing.once("close", onClose);
+    return (this.signal = controller.signal);
+  }
+
+  private declaredBytes(): number | undefined {
+    // RFC 9112 §6.3: Transfer-Encoding overrides Content-Length, and a request with neither has no body.
+    if (this.header("transfer-encoding") !== undefined) return undefined;
+    return Number(this.header("content-length") ?? 0);
+  }
+}
+
+function isField(rawName: string | undefined, name: string): boolean {
+  return rawName !== undefined && rawName.length === name.length && (rawName === name || rawName.toLowerCase() === name);
+}
+
+function headersOf(rawHeaders: readonly string[]): Headers {
+  const headers = new Headers();
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    headers.append(rawHeaders[index] as string, rawHeaders[index + 1] as string); // names and values come in pairs
+  }
+  return headers;
+}
+
+function streamOf(incoming: NodeIncoming): ReadableStream<Uint8Array> {
+  let iterator: AsyncIterator<unknown> | undefined;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await (iterator ??= incoming[Symbol.asyncIterator]()).next();
+        if (done === true) controller.close();
+        else if (value instanceof Uint8Array) controller.enqueue(value);
+        else controller.error(new TypeError("The body was decoded before it was read."));
+      },
+    },
+    { highWaterMark: 0 }, // nothing is read before the handler asks
+  );
+}

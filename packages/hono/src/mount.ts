@@ -1,0 +1,67 @@
+import { createServer } from "node:http";
+import { type App, errorResponse, type MountOptions, mergeHeaders, problemBody, problems, settleAfterBody } from "@portcullis/core";
+import { type Listening, listenOn, type ListenOptions, settleAfter } from "@portcullis/core/node";
+import type { Context } from "hono";
+import { HonoFetchRequest, nodeOf, requestOf } from "./request.js";
+import { toResponse } from "./response.js";
+
+/** A Hono application, as far as this adapter uses it. */
+export interface HonoApp {
+  notFound(handler: (c: Context) => Promise<Response>): unknown;
+  onError(handler: (error: Error, c: Context) => Response): unknown;
+}
+
+/** What answers Fetch requests. */
+export interface FetchApp {
+  fetch(request: Request, env?: unknown): Response | Promise<Response>;
+}
+
+/**
+ * Serves an application of routes after your own routes, and everything those left unanswered: unmatched requests get its
+ * 404 and 405, exceptions of native handlers become problems (an `HTTPException` with a response of its own keeps it).
+ *
+ * @returns The Hono application.
+ */
+export function mount<T extends HonoApp>(hono: T, app: App, options: MountOptions = {}): T {
+  const settings = Object.freeze({ ...options });
+  hono.notFound((c) => serve(c, app));
+  hono.onError((error, c) => {
+    if ("res" in error && error.res instanceof Response) return error.res;
+    const request = requestOf(c);
+    return toResponse(errorResponse(error, request, settings));
+  });
+  return hono;
+}
+
+/**
+ * Listens for HTTP, through `@hono/node-server` (install it beside Hono).
+ *
+ * @throws {ConfigurationError} `invalid_option`: the port is no port.
+ * @throws {Error} The system's: `EADDRINUSE`, `EACCES`. Nothing listens.
+ */
+export async function listen(hono: FetchApp, options: ListenOptions): Promise<Listening> {
+  const { getRequestListener } = await import("@hono/node-server");
+  return listenOn(
+    createServer(getRequestListener((request, env) => hono.fetch(request, env), { errorHandler: answerUnroutable })),
+    options,
+  );
+}
+
+async function serve(c: Context, app: App): Promise<Response> {
+  const request = requestOf(c);
+  const { response, settle } = await app.handle(request, () => (request instanceof HonoFetchRequest ? request.toRequest() : c.req.raw));
+  if (settle === undefined) return response;
+  const { incoming, outgoing } = nodeOf(c);
+  if (incoming === undefined || outgoing === undefined) return settleAfterBody(response, c.req.raw.signal, settle);
+  settleAfter(incoming, outgoing, settle);
+  return response;
+}
+
+// A Host or target of which no Fetch request can be made never reaches Hono, its guards included.
+function answerUnroutable(error: unknown): Response {
+  const problem = error instanceof Error && error.name === "RequestError" ? problems.malformedRequest() : problems.internal();
+  return new Response(JSON.stringify(problemBody(problem, undefined)), {
+    status: problem.status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", "x-content-type-options": "nosniff" },
+  });
+}
