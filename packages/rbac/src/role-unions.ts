@@ -1,0 +1,88 @@
+import { addMask } from "./compile-permissions.js";
+import type { Role } from "./compile-roles.js";
+import type { Decision } from "./decision.js";
+
+/** What a list of roles amounts to: everything allowed by one and denied by none. */
+export interface RoleUnion {
+  /** The known ones, each once, in the order given. */
+  readonly roles: readonly Role[];
+  readonly effective: Uint32Array;
+  /** Decisions made already, by the permission's bit. */
+  readonly decisions: Map<number, Decision>;
+  readonly next: Map<string, RoleUnion>;
+}
+
+// Bounds of what is remembered. Reached only by applications with hundreds of combinations of roles: they start over.
+const MAX_UNIONS = 4096;
+const MAX_DECISIONS = 65_536;
+
+/**
+ * Remembers the union for each sequence of role names, as a tree: a lookup is one Map access per role, allocates nothing and
+ * reads the names as they are now, so it needs no frozen array to be safe.
+ */
+export class RoleUnions {
+  #root: RoleUnion;
+  #unions = 0;
+  #decisions = 0;
+
+  constructor(
+    private readonly byName: ReadonlyMap<string, Role>,
+    private readonly words: number,
+    private readonly onUnknownRole: () => void,
+  ) {
+    this.#root = emptyUnion(words);
+  }
+
+  /** @returns `undefined` for a list that holds anything but strings. */
+  of(names: readonly unknown[]): RoleUnion | undefined {
+    let union = this.#root;
+    for (let index = 0; index < names.length; index += 1) {
+      const name = names[index];
+      if (typeof name !== "string") return undefined;
+      union = union.next.get(name) ?? this.#extend(union, name);
+    }
+    return union;
+  }
+
+  remember(union: RoleUnion, bit: number, decision: Decision): void {
+    union.decisions.set(bit, decision);
+    this.#decisions += 1;
+    if (this.#decisions >= MAX_DECISIONS) this.#forget();
+  }
+
+  #extend(union: RoleUnion, name: string): RoleUnion {
+    const role = this.byName.get(name);
+    if (role === undefined) {
+      // Not remembered: names that nobody defined are without bound.
+      this.onUnknownRole();
+      return union;
+    }
+    const extended = union.roles.includes(role) ? union : this.#add(union, role);
+    union.next.set(name, extended);
+    return extended;
+  }
+
+  #add(union: RoleUnion, role: Role): RoleUnion {
+    if (this.#unions >= MAX_UNIONS) this.#forget();
+    this.#unions += 1;
+    const roles = [...union.roles, role];
+    const allow = new Uint32Array(this.words);
+    const deny = new Uint32Array(this.words);
+    for (const each of roles) {
+      addMask(allow, each.allow);
+      addMask(deny, each.deny);
+    }
+    for (let word = 0; word < allow.length; word += 1) allow[word] = (allow[word] ?? 0) & ~(deny[word] ?? 0);
+    return { roles, effective: allow, decisions: new Map(), next: new Map() };
+  }
+
+  #forget(): void {
+    this.#root = emptyUnion(this.words);
+    this.#unions = 0;
+    this.#decisions = 0;
+  }
+}
+
+function emptyUnion(words: number): RoleUnion {
+  return { roles: [], effective: new Uint32Array(words), decisions: new Map(), next: new Map() };
+}

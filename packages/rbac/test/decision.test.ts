@@ -1,0 +1,406 @@
+import fc from "fast-check";
+import { afterEach, describe, expect, test } from "vitest";
+import { type CheckOptions, defineRbac, type Identity, type PermissionTree } from "@portcullis/rbac";
+import { isAllowed, type PlainRoles } from "./reference.js";
+
+const rbac = defineRbac({
+  permissions: { workflows: ["read", "create", "delete"], users: ["read", "manage"] },
+  roles: {
+    viewer: { grants: ["*.read"] },
+    editor: { inherits: ["viewer"], grants: ["workflows.*"] },
+    suspended: { denies: ["*.create", "workflows.delete"] },
+    trainee: { inherits: ["editor"], denies: ["workflows.delete"] },
+    "senior-trainee": { inherits: ["trainee"], grants: ["*"] },
+    owner: { grants: ["*"] },
+  },
+});
+
+describe("what a decision says", () => {
+  test("an allowed one names the role, the grant and the policy", () => {
+    expect(rbac.check({ roles: ["editor"] }, "users.read")).toEqual({
+      allowed: true,
+      reason: "granted",
+      permission: "users.read",
+      role: "editor",
+      grant: "*.read",
+      policyVersion: 1,
+      status: 200,
+    });
+  });
+
+  test("a denied one names the denial that decided", () => {
+    expect(rbac.check({ roles: ["owner", "trainee"] }, "workflows.delete")).toEqual({
+      allowed: false,
+      reason: "explicit_deny",
+      permission: "workflows.delete",
+      role: "trainee",
+      grant: "workflows.delete",
+      policyVersion: 1,
+      status: 403,
+    });
+    expect(rbac.check({ roles: ["viewer"] }, "users.manage")).toMatchObject({
+      reason: "missing_permission",
+      role: undefined,
+      grant: undefined,
+    });
+  });
+
+  test("explain says role by role who grants and who denies, and how it is inherited", () => {
+    const explanation = rbac.explain({ roles: ["senior-trainee", "stranger"], scopes: ["users.*"] }, "workflows.delete");
+    expect(explanation).toEqual({
+      decision: rbac.check({ roles: ["senior-trainee", "stranger"], scopes: ["users.*"] }, "workflows.delete"),
+      roles: [
+        {
+          role: "senior-trainee",
+          known: true,
+          granted: { grant: "*", path: ["senior-trainee"] },
+          denied: { grant: "workflows.delete", path: ["senior-trainee", "trainee"] },
+        },
+        { role: "stranger", known: false, granted: undefined, denied: undefined },
+      ],
+      scopes: "not_covered",
+    });
+    expect(rbac.explain({ roles: ["owner"] }, "users.read").scopes).toBe("unbounded");
+    expect(rbac.explain({ roles: ["owner"], scopes: ["users.*"] }, "users.read").scopes).toBe("covered");
+    expect(rbac.explain(undefined, "users.read")).toMatchObject({ decision: { reason: "unauthenticated" }, roles: [] });
+    expect(rbac.explain({ roles: ["owner"] }, "users.*" as "users.read")).toMatchObject({
+      decision: { reason: "invalid_permission" },
+      roles: [],
+    });
+  });
+
+  test("permissionsOf lists what check allows, in the order declared", () => {
+    expect(rbac.permissionsOf({ roles: ["trainee"] })).toEqual(["workflows.read", "workflows.create", "users.read"]);
+    expect(rbac.permissionsOf({ roles: ["owner"], scopes: ["*.read"] })).toEqual(["workflows.read", "users.read"]);
+    expect(rbac.permissionsOf(undefined)).toEqual([]);
+    expect(rbac.permissionsOf({ roles: ["owner"], orgId: "a" }, { org: "b" })).toEqual([]);
+  });
+
+  test("isPermission narrows strings from outside", () => {
+    expect(rbac.isPermission("users.read")).toBe(true);
+    for (const value of ["users.*", "users", "", 5, null, undefined, {}]) expect(rbac.isPermission(value)).toBe(false);
+  });
+});
+
+describe("denials", () => {
+  test("RBAC-6 a denial wins from every distance and in every order", () => {
+    for (const roles of [
+      ["trainee"],
+      ["senior-trainee"],
+      ["owner", "trainee"],
+      ["trainee", "owner"],
+      ["owner", "suspended"],
+      ["suspended", "editor", "owner"],
+    ]) {
+      expect(rbac.check({ roles }, "workflows.delete")).toMatchObject({ allowed: false, reason: "explicit_deny" });
+    }
+    expect(rbac.check({ roles: ["owner", "suspended"] }, "workflows.create").reason).toBe("explicit_deny");
+    expect(rbac.check({ roles: ["owner", "suspended"] }, "users.manage").allowed).toBe(true);
+  });
+});
+
+describe("identities", () => {
+  test("RBAC-7 no roles, or what is no list of roles, denies", () => {
+    expect(rbac.check(undefined, "users.read")).toMatchObject({ allowed: false, reason: "unauthenticated", status: 401 });
+    expect(rbac.check({ roles: [] }, "users.read").reason).toBe("no_roles");
+    for (const roles of [
+      undefined,
+      null,
+      "owner",
+      { 0: "owner", length: 1 },
+      new Set(["owner"]),
+      ["owner", 5],
+      [["owner"]],
+      [null],
+      Array(3),
+      () => ["owner"],
+    ]) {
+      expect(rbac.check({ roles } as unknown as Identity, "users.read")).toMatchObject({
+        allowed: false,
+        reason: "malformed",
+        status: 403,
+      });
+    }
+    for (const identity of ["owner", 5, true, [], {}, Symbol("owner"), Object.create({ roles: ["owner"] })]) {
+      expect(rbac.check(identity as unknown as Identity, "users.read").reason).toBe("malformed");
+    }
+    expect(rbac.check(null as unknown as Identity, "users.read").reason).toBe("unauthenticated");
+  });
+
+  test("RBAC-7 an unknown role counts for nothing", () => {
+    expect(rbac.check({ roles: ["stranger"] }, "users.read").reason).toBe("no_roles");
+    expect(rbac.check({ roles: ["stranger", "viewer"] }, "users.read").allowed).toBe(true);
+  });
+
+  test("roles are read as they are at the check, frozen or not", () => {
+    const roles = ["owner"];
+    expect(rbac.check({ roles }, "users.manage").allowed).toBe(true);
+    roles[0] = "viewer";
+    expect(rbac.check({ roles }, "users.manage").allowed).toBe(false);
+  });
+
+  test("a credential's scopes are an upper bound: they narrow, never widen", () => {
+    const check = (roles: readonly string[], scopes: readonly string[] | undefined) => rbac.check({ roles, scopes }, "workflows.create");
+    expect(check(["editor"], undefined).allowed).toBe(true);
+    for (const scope of ["*", "workflows.*", "*.create", "workflows.create"]) expect(check(["editor"], [scope]).allowed).toBe(true);
+    for (const scopes of [
+      [],
+      ["users.*"],
+      ["workflows.creat"],
+      ["workflows"],
+      ["*.*"],
+      ["workflows.create "],
+      [""],
+      [5 as unknown as string],
+    ]) {
+      expect(check(["editor"], scopes)).toMatchObject({ allowed: false, reason: "out_of_scope", role: "editor", grant: "workflows.*" });
+    }
+    expect(check(["viewer"], ["*"]).reason).toBe("missing_permission");
+    for (const scopes of [null, "workflows.create", {}, 5])
+      expect(check(["editor"], scopes as unknown as string[]).reason).toBe("out_of_scope");
+  });
+
+  test("a resource of another organisation, or of one that cannot be told, is denied", () => {
+    const owner = { roles: ["owner"], orgId: "a" };
+    expect(rbac.check(owner, "users.read", { org: "a" }).allowed).toBe(true);
+    expect(rbac.check(owner, "users.read", {}).allowed).toBe(true);
+    for (const org of ["b", "", "A", undefined, null, ["a"]]) {
+      expect(rbac.check(owner, "users.read", { org } as unknown as CheckOptions)).toMatchObject({ allowed: false, reason: "wrong_org" });
+    }
+    expect(rbac.check({ roles: ["owner"] }, "users.read", { org: "a" }).reason).toBe("wrong_org");
+    expect(rbac.check({ roles: ["owner"], orgId: undefined }, "users.read", { org: undefined } as unknown as CheckOptions).reason).toBe(
+      "wrong_org",
+    );
+  });
+});
+
+describe("RBAC-2 a polluted Object.prototype", () => {
+  const names = ["roles", "scopes", "orgId", "org", "grants", "denies", "inherits", "role", "permissions", "exact", "x"];
+  afterEach(() => {
+    for (const name of names) delete (Object.prototype as Record<string, unknown>)[name];
+  });
+
+  test.each<[string, unknown]>([
+    ["roles", ["owner"]],
+    ["scopes", []],
+    ["orgId", "b"],
+    ["org", "b"],
+    ["grants", ["*"]],
+    ["denies", ["*"]],
+    ["inherits", ["owner"]],
+    ["role", "viewer"],
+    ["permissions", ["users.read"]],
+    ["exact", true],
+    ["x", ["*"]],
+  ])("%s changes no decision", (name, value) => {
+    const ask = () => {
+      const fresh = defineRbac({
+        permissions: { users: ["read", "manage"] },
+        roles: { none: {}, viewer: { grants: ["users.read"] }, owner: { inherits: ["viewer"], grants: ["*"] } },
+      });
+      return [
+        fresh.check({} as Identity, "users.read").reason,
+        fresh.check({ roles: ["none"] }, "users.read").reason,
+        fresh.check({ roles: ["owner"] }, "users.manage").reason,
+        fresh.check({ roles: ["owner"] }, "users.manage", { org: "b" }).reason,
+        fresh.check({ roles: ["owner"], orgId: "a" }, "users.manage", {}).reason,
+        fresh.checkRoles({ roles: ["owner"] }, ["viewer"], {}).reason,
+        fresh.canGrant({ roles: ["viewer"] }, { permissions: ["*"] }).reason,
+        fresh.canGrant({ roles: ["viewer"] }, { role: "owner" }).reason,
+      ];
+    };
+    const before = ask();
+    Object.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
+    expect(ask()).toEqual(before);
+  });
+});
+
+// Policies over six permissions and five roles, each role inheriting only roles before it.
+const universe = ["a.x", "a.y", "b.x", "b.y", "b.z", "c.z"] as const;
+const tree: PermissionTree = { a: ["x", "y"], b: ["x", "y", "z"], c: ["z"] };
+const roleNames = ["r0", "r1", "r2", "r3", "r4"] as const;
+const grants = fc.uniqueArray(fc.constantFrom<string>("*", "a.*", "b.*", "c.*", "*.x", "*.y", "*.z", ...universe), { maxLength: 3 });
+const roles: fc.Arbitrary<PlainRoles> = fc
+  .tuple(
+    ...roleNames.map((_, index) =>
+      fc.record({
+        inherits: fc.subarray(roleNames.slice(0, index) as string[]),
+        grants,
+        denies: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: grants }),
+      }),
+    ),
+  )
+  .map((definitions) => Object.fromEntries(definitions.map((definition, index) => [roleNames[index], definition])));
+const held = fc.array(fc.constantFrom("r0", "r1", "r2", "r3", "r4", "stranger", "toString"), { maxLength: 4 });
+const scopes = fc.option(grants, { nil: undefined });
+const define = (roles: PlainRoles) => defineRbac({ permissions: tree, roles });
+
+describe("against the reference", () => {
+  test("RBAC-4 RBAC-5 RBAC-6 every decision is the reference's", () => {
+    fc.assert(
+      fc.property(roles, held, scopes, (roles, names, scopes) => {
+        const rbac = define(roles);
+        for (const key of [...universe, "a.z", "d.x"]) {
+          const expected = isAllowed(names, key, roles, universe, scopes);
+          const decision = rbac.check({ roles: names, scopes }, key);
+          expect(decision.allowed).toBe(expected);
+          expect(decision.reason === "granted").toBe(expected);
+          expect(decision.status).toBe(expected ? 200 : 403);
+          // Asked again it is remembered, and the same.
+          expect(rbac.check({ roles: names, scopes }, key)).toEqual(decision);
+          expect(rbac.permissionsOf({ roles: names, scopes }).includes(key)).toBe(expected);
+          if (expected) expect(rbac.check({ roles: [decision.role as string] }, key).allowed).toBe(true);
+        }
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test("RBAC-6 decisions do not depend on the order of roles, definitions or grants", () => {
+    fc.assert(
+      fc.property(roles, held, fc.infiniteStream(fc.nat({ max: 1000 })), (roles, names, ranks) => {
+        const shuffle = <T>(list: readonly T[]): T[] =>
+          list
+            .map((item) => ({ item, rank: ranks.next().value }))
+            .sort((left, right) => left.rank - right.rank)
+            .map(({ item }) => item);
+        const shuffled = Object.fromEntries(
+          shuffle(Object.entries(roles)).map(([name, role]) => [
+            name,
+            { inherits: shuffle(role.inherits), grants: shuffle(role.grants), denies: shuffle(role.denies) },
+          ]),
+        );
+        const one = define(roles);
+        const other = define(shuffled);
+        for (const key of universe)
+          expect(other.check({ roles: shuffle(names) }, key).allowed).toBe(one.check({ roles: names }, key).allowed);
+      }),
+    );
+  });
+
+  test("RBAC-8 a senior role has everything its juniors have, less what is denied; grants only add, denials only take", () => {
+    fc.assert(
+      fc.property(roles, grants, fc.constantFrom(...roleNames), (roles, more, name) => {
+        const rbac = define(roles);
+        const role = roles[name] as PlainRoles[string];
+        const base = new Set(rbac.permissionsOf({ roles: [name] }));
+        for (const junior of role.inherits) {
+          for (const key of rbac.permissionsOf({ roles: [junior] }))
+            if (!base.has(key)) expect(rbac.check({ roles: [name] }, key).reason).toBe("explicit_deny");
+        }
+        const wider = new Set(
+          define({ ...roles, [name]: { ...role, grants: [...role.grants, ...more] } }).permissionsOf({ roles: [name] }),
+        );
+        const narrower = define({ ...roles, [name]: { ...role, denies: [...role.denies, ...more] } }).permissionsOf({ roles: [name] });
+        for (const key of base) expect(wider.has(key)).toBe(true);
+        for (const key of narrower) expect(base.has(key)).toBe(true);
+      }),
+    );
+  });
+
+  test("RBAC-27 canGrant is true exactly when the actor has everything given, and names the rest", () => {
+    fc.assert(
+      fc.property(roles, held, scopes, fc.constantFrom(...roleNames), (roles, names, scopes, given) => {
+        const rbac = define(roles);
+        const missing = rbac.permissionsOf({ roles: [given] }).filter((key) => !isAllowed(names, key, roles, universe, scopes));
+        const decision = rbac.canGrant({ roles: names, scopes }, { role: given });
+        expect(decision.missing).toEqual(missing);
+        expect(decision.allowed).toBe(missing.length === 0);
+      }),
+    );
+  });
+});
+
+describe("giving rights away", () => {
+  test("RBAC-27 nobody gives what they do not have, and a denial is not to be had", () => {
+    expect(rbac.canGrant({ roles: ["editor"] }, { role: "viewer" })).toMatchObject({
+      allowed: true,
+      reason: "granted",
+      missing: [],
+      status: 200,
+    });
+    expect(rbac.canGrant({ roles: ["editor"] }, { role: "owner" })).toMatchObject({
+      allowed: false,
+      reason: "missing_permission",
+      missing: ["users.manage"],
+      status: 403,
+    });
+    expect(rbac.canGrant({ roles: ["trainee"] }, { role: "editor" })).toMatchObject({
+      reason: "explicit_deny",
+      missing: ["workflows.delete"],
+    });
+    expect(rbac.canGrant({ roles: ["owner"], scopes: ["workflows.*"] }, { permissions: ["users.read"] })).toMatchObject({
+      reason: "out_of_scope",
+    });
+    expect(rbac.canGrant({ roles: ["owner"] }, { permissions: ["*"] }).allowed).toBe(true);
+    expect(rbac.canGrant({ roles: ["viewer"] }, { permissions: ["*.read"] }).allowed).toBe(true);
+  });
+
+  test("RBAC-27 what is not in the policy cannot be given", () => {
+    const owner = { roles: ["owner"] };
+    expect(rbac.canGrant(owner, { role: "stranger" }).reason).toBe("unknown_role");
+    expect(rbac.canGrant(owner, { role: "__proto__" }).reason).toBe("unknown_role");
+    expect(rbac.canGrant(owner, { permissions: ["users.delete" as "users.read"] }).reason).toBe("unknown_permission");
+    expect(rbac.canGrant(undefined, { role: "viewer" })).toMatchObject({ reason: "unauthenticated", status: 401 });
+    expect(rbac.canGrant({ roles: [] }, { permissions: [] })).toMatchObject({ allowed: true, missing: [] });
+    for (const given of [{}, null, undefined, 5, { role: "viewer", permissions: [] }, { permissions: "*" }])
+      expect(rbac.canGrant(owner, given as { role: string }).reason).toBe("malformed");
+  });
+});
+
+describe("fuzz", () => {
+  test("no question makes a check throw, and only a well-formed one is allowed", () => {
+    const hostile = new Proxy([], {
+      get() {
+        throw new Error("trap");
+      },
+    });
+    const anything = fc.oneof(
+      fc.anything({
+        withBigInt: true,
+        withDate: true,
+        withMap: true,
+        withSet: true,
+        withSparseArray: true,
+        withNullPrototype: true,
+        withTypedArray: true,
+      }),
+      fc.constant(hostile),
+      fc.constant(Symbol("s")),
+    );
+    const identity = fc.oneof(
+      anything,
+      fc.record({ roles: fc.oneof(anything, held, fc.constant(["owner"])), scopes: anything, orgId: anything }, { requiredKeys: [] }),
+    );
+    fc.assert(
+      fc.property(
+        identity,
+        fc.oneof(anything, fc.constantFrom(...rbac.permissions)),
+        fc.oneof(anything, fc.record({ org: anything, exact: anything })),
+        (identity, key, options) => {
+          const args = [identity as Identity, key as "users.read", options as CheckOptions] as const;
+          const decision = rbac.check(...args);
+          if (decision.allowed) expect(rbac.isPermission(key)).toBe(true);
+          expect(rbac.explain(...args).decision).toEqual(decision);
+          expect(Array.isArray(rbac.permissionsOf(args[0], args[2]))).toBe(true);
+          rbac.checkRoles(args[0], ["owner"], args[2]);
+          rbac.checkRoles(args[0], options as ["owner"], args[2]);
+          rbac.canGrant(args[0], options as { role: string }, args[2]);
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("an identity that throws when it is read is denied as malformed", () => {
+    const identity = {
+      get roles(): readonly string[] {
+        throw new Error("getter");
+      },
+    };
+    expect(rbac.check(identity, "users.read").reason).toBe("malformed");
+    expect(rbac.checkRoles(identity, ["owner"]).reason).toBe("malformed");
+    expect(rbac.permissionsOf(identity)).toEqual([]);
+    expect(rbac.canGrant(identity, { role: "viewer" }).reason).toBe("malformed");
+  });
+});

@@ -1,0 +1,469 @@
+import { describe, expect, test } from "vitest";
+import {
+  accessFact,
+  ALLOW,
+  ConfigurationError,
+  type Counter,
+  correlationIdFact,
+  type Guard,
+  type Metrics,
+  type Outcome,
+  StoreUnavailable,
+} from "@portcullis/core";
+import {
+  defineRbac,
+  RbacError,
+  type RbacEvent,
+  requireAuthentication,
+  requireMfa,
+  requirePermission,
+  requireRoles,
+  secureEndpoint,
+  standardPermissions,
+  standardRoles,
+} from "@portcullis/rbac";
+import { createManualClock } from "@portcullis/testkit";
+import { requestOf, run, userWith } from "./request.js";
+
+const rbac = defineRbac({ permissions: standardPermissions, roles: standardRoles });
+
+function codeOf(action: () => unknown): string {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof RbacError || error instanceof ConfigurationError) return error.code;
+    throw error;
+  }
+  return "nothing was thrown";
+}
+
+/** Sums per metric and labels, to look at. */
+function countingMetrics(): { readonly metrics: Metrics; readonly counts: Map<string, number> } {
+  const counts = new Map<string, number>();
+  const counter = (name: string): Counter => ({
+    add: (labels = {}, amount = 1) => {
+      const key = [name, ...Object.values(labels)].join(" ");
+      counts.set(key, (counts.get(key) ?? 0) + amount);
+    },
+  });
+  const metrics: Metrics = {
+    counter: ({ name }) => counter(name),
+    gauge: ({ name }) => ({ set: (value) => void counts.set(name, value) }),
+    histogram: ({ name }) => ({ observe: () => counter(name).add() }),
+  };
+  return { metrics, counts };
+}
+
+describe("requirePermission", () => {
+  test("RBAC-10 no principal: 401; a principal that may not: 403; one that may: the shared ALLOW", () => {
+    const guard = requirePermission(rbac, "workflows.create");
+    expect(guard.check(requestOf(undefined))).toMatchObject({ kind: "deny", problem: { status: 401, code: 1001 } });
+    expect(guard.check(requestOf(userWith(["viewer"])))).toMatchObject({ kind: "deny", problem: { status: 403, code: 1101 } });
+    expect(guard.check(requestOf(userWith(["member"])))).toBe(ALLOW);
+  });
+
+  test("any needs one of the permissions, all needs every one", () => {
+    const any = requirePermission(rbac, { any: ["workflows.approve", "workflows.create"] });
+    const all = requirePermission(rbac, { all: ["workflows.create", "workflows.approve"] });
+    for (const [role, anyPasses, allPasses] of [
+      ["viewer", false, false],
+      ["member", true, false],
+      ["admin", true, true],
+    ] as const) {
+      expect(any.check(requestOf(userWith([role]))) === ALLOW).toBe(anyPasses);
+      expect(all.check(requestOf(userWith([role]))) === ALLOW).toBe(allPasses);
+    }
+    expect(all.check(requestOf(userWith(["member"])))).toMatchObject({
+      problem: { extensions: { permission: "workflows.approve", reason: "missing_permission" } },
+    });
+    expect(any.check(requestOf(userWith(["viewer"])))).toMatchObject({
+      problem: { extensions: { permissions: ["workflows.approve", "workflows.create"] } },
+    });
+  });
+
+  test("RBAC-34 a denied client learns the permission and one of three reasons, nothing of roles, grants or denials", () => {
+    const strict = defineRbac({
+      permissions: { secrets: ["read", "write"] },
+      roles: { keeper: { grants: ["secrets.*"], denies: ["secrets.write"] }, none: {} },
+    });
+    const body = (roles: readonly string[], more = {}) => {
+      const verdict = requirePermission(strict, "secrets.write", { org: () => "org-1" }).check(requestOf(userWith(roles, more)));
+      return JSON.stringify(verdict);
+    };
+    const denied = body(["none"]);
+    expect(denied).toContain('"extensions":{"permission":"secrets.write","reason":"missing_permission"}');
+    expect(denied).not.toMatch(/keeper|none|secrets\.\*/);
+    // A denial rule, an unknown role and another organisation look the same.
+    expect(body(["keeper"])).toBe(denied);
+    expect(body(["stranger"])).toBe(denied);
+    expect(body(["keeper"], { orgId: "org-2" })).toBe(denied);
+    const scoped = requirePermission(strict, "secrets.read").check(requestOf(userWith(["keeper"], { scopes: [] })));
+    expect(scoped).toMatchObject({ problem: { extensions: { permission: "secrets.read", reason: "insufficient_scope" } } });
+  });
+
+  test("RBAC-34 with redactDenials a denied client learns nothing but 403", () => {
+    const silent = defineRbac({ permissions: { secrets: ["read"] }, roles: { none: {} }, redactDenials: true });
+    const verdict = requirePermission(silent, "secrets.read").check(requestOf(userWith(["none"])));
+    expect(verdict).toMatchObject({ kind: "deny", problem: { status: 403, code: 1101 } });
+    expect(JSON.stringify(verdict)).not.toContain("secrets");
+  });
+
+  test("the organisation comes from where the endpoint says, and one that is missing denies", () => {
+    const guard = requirePermission(rbac, "workflows.read", { org: (request) => request.param("orgId") });
+    const user = userWith(["viewer"]);
+    expect(guard.check(requestOf(user, { orgId: "org-1" }))).toBe(ALLOW);
+    expect(guard.check(requestOf(user, { orgId: "org-2" }))).toMatchObject({ problem: { status: 403 } });
+    expect(guard.check(requestOf(user, {}))).toMatchObject({ problem: { status: 403 } });
+  });
+
+  test("RBAC-11 a wrong definition throws when the guard is made", () => {
+    const wrong = (requirement: unknown, options?: unknown) =>
+      codeOf(() => requirePermission(rbac, requirement as "workflows.read", options as object));
+    for (const key of ["workflows.raed", "workflows.*", "*", "", "__proto__.read"]) {
+      expect(wrong(key)).toBe("unknown_permission");
+      expect(wrong({ any: ["workflows.read", key] })).toBe("unknown_permission");
+    }
+    expect(wrong({ any: [] })).toBe("empty_requirement");
+    expect(wrong({ all: [] })).toBe("empty_requirement");
+    for (const requirement of [
+      undefined,
+      null,
+      5,
+      [],
+      {},
+      { some: [] },
+      { any: ["workflows.read"], all: ["workflows.read"] },
+      { any: "workflows.read" },
+    ])
+      expect(wrong(requirement)).toBe("invalid_option");
+    for (const options of [null, { naem: "x" }, { name: "" }, { org: "org-1" }])
+      expect(wrong("workflows.read", options)).toBe("invalid_option");
+    expect(codeOf(() => rbac.prepare("workflows.*" as "workflows.read"))).toBe("unknown_permission");
+  });
+
+  test("RBAC-13 what a guard requires does not depend on the method", () => {
+    const guard = requirePermission(rbac, "workflows.update");
+    for (const method of ["GET", "HEAD", "OPTIONS", "POST", "get"])
+      expect(guard.check(requestOf(userWith(["viewer"]), {}, method))).toMatchObject({ kind: "deny" });
+  });
+
+  test("RBAC-14 nothing that the request carries or that hangs on its objects changes the decision", () => {
+    const request = Object.assign(requestOf(userWith(["viewer"]), { roles: "owner", user: "owner" }), {
+      header: () => "owner",
+      user: { roles: ["owner"] },
+      principal: userWith(["owner"]),
+      body: { roles: ["owner"] },
+      target: "/?roles=owner",
+    });
+    expect(requirePermission(rbac, "users.manage").check(request)).toMatchObject({ kind: "deny" });
+  });
+
+  test("the first permission that let a request pass is published with its grant and policy version", () => {
+    const request = requestOf(userWith(["admin"]));
+    const guards = [requirePermission(rbac, "workflows.delete"), requirePermission(rbac, "users.manage", { name: "second" })];
+    expect(run(guards, request)).toMatchObject({ stop: undefined });
+    expect(request.facts.get(accessFact)).toMatchObject({
+      permission: "workflows.delete",
+      role: "admin",
+      grant: "workflows.*",
+      policyVersion: 1,
+    });
+  });
+
+  test("a permission check that allows makes no new objects of its own", () => {
+    const guard = requirePermission(rbac, "workflows.read");
+    const first = requestOf(userWith(["viewer"]));
+    const second = requestOf(userWith(["viewer"]));
+    expect(guard.check(first)).toBe(guard.check(second));
+    expect(first.facts.get(accessFact)).toBe(second.facts.get(accessFact));
+  });
+});
+
+describe("requireRoles", () => {
+  test("RBAC-12 a role that inherits a wanted one passes, unless exact", () => {
+    const admins = requireRoles(rbac, "admin");
+    const exact = requireRoles(rbac, ["admin"], { exact: true });
+    expect(admins.check(requestOf(userWith(["owner"])))).toBe(ALLOW);
+    expect(admins.check(requestOf(userWith(["admin"])))).toBe(ALLOW);
+    expect(exact.check(requestOf(userWith(["admin"])))).toBe(ALLOW);
+    for (const guard of [admins, exact]) {
+      expect(guard.check(requestOf(userWith(["member"])))).toMatchObject({
+        problem: { status: 403, extensions: { reason: "missing_role" } },
+      });
+      expect(guard.check(requestOf(undefined))).toMatchObject({ problem: { status: 401 } });
+    }
+    expect(exact.check(requestOf(userWith(["owner"])))).toMatchObject({ kind: "deny" });
+  });
+
+  test("RBAC-11 no role, or one that nobody defined, throws when the guard is made", () => {
+    expect(codeOf(() => requireRoles(rbac, []))).toBe("empty_requirement");
+    expect(codeOf(() => requireRoles(rbac, "stranger" as "admin"))).toBe("unknown_role");
+    expect(codeOf(() => requireRoles(rbac, "admin", { exact: "yes" as unknown as boolean }))).toBe("invalid_option");
+  });
+
+  test("a credential bounded by scopes does not pass for its owner's role", () => {
+    const guard = requireRoles(rbac, "admin");
+    expect(guard.check(requestOf(userWith(["admin"], { scopes: ["workflows.read"] })))).toMatchObject({
+      problem: { extensions: { reason: "insufficient_scope" } },
+    });
+    expect(guard.check(requestOf(userWith(["admin"], { scopes: ["*"] })))).toBe(ALLOW);
+  });
+
+  test("the organisation must be the caller's", () => {
+    const guard = requireRoles(rbac, "admin", { org: (request) => request.param("orgId") });
+    expect(guard.check(requestOf(userWith(["admin"]), { orgId: "org-1" }))).toBe(ALLOW);
+    for (const params of [{}, { orgId: "org-2" }])
+      expect(guard.check(requestOf(userWith(["admin"]), params))).toMatchObject({ kind: "deny" });
+  });
+});
+
+describe("requireMfa", () => {
+  const clock = createManualClock(1_000_000_000);
+  const passes = (mfaAt: unknown, more = {}) =>
+    requireMfa({ maxAgeMs: 60_000, clock }).check(requestOf(userWith([], { mfaAt: mfaAt as number, ...more }))) === ALLOW;
+
+  test("RBAC-25 a proof counts up to exactly its greatest age, and not from further in the future than clocks differ", () => {
+    const now = clock.now();
+    expect(passes(now)).toBe(true);
+    expect(passes(now - 60_000)).toBe(true);
+    expect(passes(now - 60_001)).toBe(false);
+    expect(passes(now + 60_000)).toBe(true);
+    expect(passes(now + 60_001)).toBe(false);
+    for (const mfaAt of [undefined, null, "", String(now), Number.NaN, true, [now], new Date(now)]) expect(passes(mfaAt)).toBe(false);
+  });
+
+  test("RBAC-25 a denial carries the RFC 9470 challenge", () => {
+    expect(requireMfa({ maxAgeMs: 60_000, clock }).check(requestOf(userWith([])))).toMatchObject({
+      problem: { status: 403, code: 1102 },
+      headers: [
+        [
+          "www-authenticate",
+          'Bearer error="insufficient_user_authentication", error_description="A second factor is required", max_age=60',
+        ],
+      ],
+    });
+    expect(requireMfa().check(requestOf(undefined))).toMatchObject({ problem: { status: 401 } });
+  });
+
+  test("programs have no second factor", () => {
+    const {
+      email: _email,
+      sessionId: _sessionId,
+      tokenVersion: _tokenVersion,
+      mustChangePassword: _must,
+      ...base
+    } = userWith([], { mfaAt: clock.now() });
+    expect(requireMfa({ clock }).check(requestOf({ ...base, type: "service", name: "indexer" }))).toMatchObject({
+      problem: { code: 1102 },
+    });
+  });
+
+  test("RBAC-11 wrong options throw when the guard is made", () => {
+    for (const options of [
+      { maxAgeMs: 0 },
+      { maxAgeMs: Number.NaN },
+      { maxAgeMs: "60" },
+      { toleranceMs: -1 },
+      { toleranceMs: Infinity },
+      { maxAge: 5 },
+    ]) {
+      expect(codeOf(() => requireMfa(options as { maxAgeMs: number }))).toBe("invalid_option");
+    }
+  });
+});
+
+describe("secureEndpoint", () => {
+  const tracing = (name: string, trace: string[]): Guard => ({
+    name,
+    check: () => {
+      trace.push(name);
+      return { kind: "allow", settle: (outcome: Outcome) => void trace.push(`${name} ${outcome.kind}`) };
+    },
+  });
+
+  test("RBAC-35 asks audit, authentication, second factor, permission, further guards, approval; audit settles last", async () => {
+    const trace: string[] = [];
+    const endpoint = secureEndpoint(rbac, {
+      permission: "workflows.delete",
+      audit: ({ action, resourceIdParam }) => tracing(`audit ${action} ${resourceIdParam}`, trace),
+      auditAction: "workflow.removed",
+      resourceIdParam: "id",
+      authenticate: tracing("authenticate", trace),
+      mfa: tracing("mfa", trace),
+      guards: [tracing("quota", trace)],
+      approval: tracing("approval", trace),
+    });
+    expect(endpoint.parts?.map(({ name }) => name)).toEqual([
+      "audit workflow.removed id",
+      "authenticate",
+      "require-authentication",
+      "mfa",
+      "require-permission",
+      "quota",
+      "approval",
+    ]);
+    const result = await run([endpoint], requestOf(userWith(["admin"])));
+    expect(result.stop).toBeUndefined();
+    result.settle?.({ kind: "aborted" });
+    expect(trace).toEqual([
+      "audit workflow.removed id",
+      "authenticate",
+      "mfa",
+      "quota",
+      "approval",
+      "approval aborted",
+      "quota aborted",
+      "mfa aborted",
+      "authenticate aborted",
+      "audit workflow.removed id aborted",
+    ]);
+  });
+
+  test("RBAC-35 audit hears of denials, and nobody approves what the caller may not do", async () => {
+    const trace: string[] = [];
+    const endpoint = secureEndpoint(rbac, {
+      permission: "workflows.delete",
+      audit: tracing("audit", trace),
+      approval: tracing("approval", trace),
+    });
+    for (const [principal, status] of [
+      [undefined, 401],
+      [userWith(["viewer"]), 403],
+    ] as const) {
+      trace.length = 0;
+      const result = await run([endpoint], requestOf(principal));
+      expect(result.stop).toMatchObject({ kind: "deny", problem: { status } });
+      result.settle?.({ kind: "responded", status });
+      expect(trace).toEqual(["audit", "audit responded"]);
+    }
+  });
+
+  test("RBAC-10 a guard that fails denies: 503 for a dead store, 500 for the rest", async () => {
+    const failing = (error: Error): Guard => ({ name: "failing", check: () => Promise.reject(error) });
+    for (const [error, status] of [
+      [new StoreUnavailable("find"), 503],
+      [new Error("boom"), 500],
+    ] as const) {
+      const result = await run(
+        [secureEndpoint(rbac, { permission: "workflows.read", authenticate: failing(error) })],
+        requestOf(undefined),
+      );
+      expect(result.stop).toMatchObject({ kind: "deny", problem: { status } });
+    }
+  });
+
+  test("without a permission any authenticated caller passes; requireAuth false is for everybody", async () => {
+    const known = secureEndpoint(rbac, {});
+    const open = secureEndpoint(rbac, { requireAuth: false });
+    expect((await run([known], requestOf(undefined))).stop).toMatchObject({ problem: { status: 401 } });
+    expect((await run([known], requestOf(userWith([])))).stop).toBeUndefined();
+    expect((await run([open], requestOf(undefined))).stop).toBeUndefined();
+    expect(requireAuthentication().check(requestOf(undefined))).toMatchObject({ problem: { status: 401 } });
+  });
+
+  test("mfa as options makes the guard", async () => {
+    const clock = createManualClock(5_000);
+    const endpoint = secureEndpoint(rbac, { permission: "workflows.read", mfa: { maxAgeMs: 1_000, clock } });
+    expect((await run([endpoint], requestOf(userWith(["viewer"])))).stop).toMatchObject({ problem: { code: 1102 } });
+    expect((await run([endpoint], requestOf(userWith(["viewer"], { mfaAt: 4_500 })))).stop).toBeUndefined();
+  });
+
+  test("RBAC-11 RBAC-35 contradictions throw when the endpoint is defined", () => {
+    const guard = requireAuthentication();
+    expect(codeOf(() => secureEndpoint(rbac, { requireAuth: false, permission: "workflows.read" }))).toBe("unauthenticated_permission");
+    expect(codeOf(() => secureEndpoint(rbac, { requireAuth: false, mfa: {} }))).toBe("unauthenticated_permission");
+    expect(codeOf(() => secureEndpoint(rbac, { requireAuth: false, approval: guard }))).toBe("unauthenticated_permission");
+    expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.raed" as "workflows.read" }))).toBe("unknown_permission");
+    expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", audit: guard, auditAction: "read" }))).toBe("invalid_option");
+    expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", resourceIdParam: "id" }))).toBe("invalid_option");
+    expect(codeOf(() => secureEndpoint(rbac, { audit: () => guard }))).toBe("invalid_option");
+    expect(codeOf(() => secureEndpoint(rbac, { org: () => "org-1" }))).toBe("invalid_option");
+    expect(codeOf(() => secureEndpoint(rbac, { permision: "workflows.read" } as object))).toBe("invalid_option");
+    expect(codeOf(() => secureEndpoint(rbac, { requireAuth: "no" as unknown as boolean }))).toBe("invalid_option");
+  });
+
+  test("the audit action is the permission where nothing else is said", () => {
+    const actions: string[] = [];
+    const audit = ({ action }: { readonly action: string }) => {
+      actions.push(action);
+      return requireAuthentication();
+    };
+    secureEndpoint(rbac, { permission: "workflows.read", audit });
+    secureEndpoint(rbac, { permission: { any: ["workflows.read", "users.read"] }, audit });
+    secureEndpoint(rbac, { permission: { all: ["workflows.read", "users.read"] }, audit });
+    expect(actions).toEqual(["workflows.read", "workflows.read|users.read", "workflows.read+users.read"]);
+  });
+});
+
+describe("what is told", () => {
+  test("RBAC-33 labels are declared permissions, results and guard names; RBAC-7 unknown roles are counted", () => {
+    const { metrics, counts } = countingMetrics();
+    const measured = defineRbac({
+      permissions: { users: ["read"] },
+      roles: { viewer: { grants: ["users.read"] } },
+      policyVersion: 3,
+      metrics,
+    });
+    measured.check({ roles: ["viewer"] }, "users.read");
+    measured.check({ roles: ["stranger", "viewer"] }, "users.read");
+    measured.check({ roles: [] }, "users.read");
+    measured.check({ roles: ["viewer"] }, "invented-by-user-17" as "users.read");
+    void requirePermission(measured, "users.read").check(requestOf(userWith([])));
+    void requireRoles(measured, "viewer", { name: "viewers-only" }).check(requestOf(userWith([])));
+    expect(Object.fromEntries(counts)).toEqual({
+      rbac_policy_version: 3,
+      "rbac_permission_checks_total users.read allowed": 2,
+      "rbac_permission_checks_total users.read denied": 2,
+      "rbac_permission_checks_total unknown denied": 1,
+      "rbac_permission_denied_total users.read require-permission": 1,
+      "rbac_permission_denied_total none viewers-only": 1,
+      rbac_unknown_roles_total: 1,
+    });
+  });
+
+  test("one check in 1,024 is timed", () => {
+    const { metrics, counts } = countingMetrics();
+    const measured = defineRbac({ permissions: { users: ["read"] }, roles: { viewer: {} }, metrics, clock: createManualClock() });
+    for (let index = 0; index < 2_048; index += 1) measured.check(undefined, "users.read");
+    expect(counts.get("rbac_check_seconds")).toBe(2);
+  });
+
+  test("a denial is emitted in full, with whom it met and the correlation id", () => {
+    const events: RbacEvent[] = [];
+    const loud = defineRbac({
+      permissions: { users: ["read"] },
+      roles: { banned: { grants: ["*"], denies: ["users.*"] } },
+      onEvent: (event) => events.push(event),
+    });
+    const request = requestOf(userWith(["banned"]));
+    request.facts.set(correlationIdFact, "correlation-1");
+    void requirePermission(loud, "users.read").check(request);
+    void requirePermission(loud, "users.read").check(requestOf(undefined));
+    expect(events).toEqual([
+      {
+        kind: "access_denied",
+        guard: "require-permission",
+        reason: "explicit_deny",
+        permission: "users.read",
+        role: "banned",
+        grant: "users.*",
+        policyVersion: 1,
+        subjectId: "user-1",
+        orgId: "org-1",
+        correlationId: "correlation-1",
+      },
+      expect.objectContaining({ reason: "unauthenticated", subjectId: undefined, correlationId: undefined }),
+    ]);
+  });
+
+  test("observers that throw change no decision", () => {
+    const fail = (): never => {
+      throw new Error("observer");
+    };
+    const metrics: Metrics = { counter: () => ({ add: fail }), gauge: () => ({ set: fail }), histogram: () => ({ observe: fail }) };
+    const observed = defineRbac({ permissions: { users: ["read"] }, roles: { viewer: { grants: ["*"] } }, metrics, onEvent: fail });
+    expect(observed.check({ roles: ["viewer", "stranger"] }, "users.read").allowed).toBe(true);
+    expect(requirePermission(observed, "users.read").check(requestOf(userWith([])))).toMatchObject({ problem: { status: 403 } });
+    expect(observed.replaceRoles({})).toBe(2);
+  });
+});
