@@ -8,6 +8,8 @@ import type { LimitReport } from "./decision.js";
  */
 export type RateLimitHeaders = "draft" | "legacy" | "both" | "none";
 
+// RFC 9651 §3.3.1: an integer has at most 15 digits.
+const MOST_SF_INTEGER = 999_999_999_999_999;
 const NONE: HeaderList = Object.freeze([]);
 
 /** The fields of one decision. @param tightest Of the whole request so far: legacy fields have room for one limit only. */
@@ -41,7 +43,7 @@ function limitItem({ name, remaining, resetMs, retryAfterMs }: LimitReport): str
 }
 
 function seconds(ms: number): number {
-  return Math.ceil(ms / 1000);
+  return Math.min(MOST_SF_INTEGER, Math.ceil(ms / 1000));
 }
 
 /** RFC 9651 §4.1.6. Names are visible ASCII already. */

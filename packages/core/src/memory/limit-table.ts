@@ -15,6 +15,7 @@ export class LimitTable {
   readonly #subjects: string[] = [];
   readonly #ids: string[] = [];
   #arrivals = new Float64Array(FIRST_SLOTS);
+  #spans = new Float64Array(FIRST_SLOTS);
   /** The next cell of the subject, or the next free slot. */
   #next = new Int32Array(FIRST_SLOTS);
   #used = 0;
@@ -26,27 +27,35 @@ export class LimitTable {
 
   constructor(readonly maxCells: number) {}
 
-  headOf(subject: string): number {
-    return this.#heads.get(subject) ?? NONE;
+  /** The cell's slot; valid until the next change. Negative when it has none. */
+  find(subject: string, id: string): number {
+    return this.#find(this.#headOf(subject), id);
   }
 
-  /** @param head As `headOf` said in this same call. */
-  arrivalOf(head: number, subject: string, id: string): number {
-    const slot = this.#find(head, id);
+  /** @param slot As `find` said. @returns 0 for a cell never used. */
+  arrivalAt(slot: number, subject: string, id: string): number {
     if (slot !== NONE) return this.#arrivals[slot] ?? 0;
     return this.#overflow.size === 0 ? 0 : (this.#overflow.get(this.#overflowCell(subject, id)) ?? 0);
   }
 
-  setArrival(subject: string, id: string, arrival: number): void {
-    const head = this.headOf(subject);
+  /** What a full cell's debt was when its arrival was stored; `undefined` where limits share a cell. @param slot As `find` said. */
+  spanAt(slot: number): number | undefined {
+    return slot === NONE ? undefined : this.#spans[slot];
+  }
+
+  set(subject: string, id: string, arrival: number, spanMs: number): void {
+    const head = this.#headOf(subject);
     let slot = this.#find(head, id);
     if (slot === NONE) slot = this.#claim(subject, id, head);
     if (slot === NONE) this.#overflow.set(this.#overflowCell(subject, id), arrival);
-    else this.#arrivals[slot] = arrival;
+    else {
+      this.#arrivals[slot] = arrival;
+      this.#spans[slot] = spanMs;
+    }
   }
 
   removeAll(subject: string): void {
-    for (let slot = this.headOf(subject); slot !== NONE;) {
+    for (let slot = this.#headOf(subject); slot !== NONE;) {
       const next = this.#next[slot] ?? NONE;
       this.#free(slot);
       slot = next;
@@ -62,6 +71,10 @@ export class LimitTable {
       if ((this.#arrivals[slot] ?? NaN) <= now) this.#unlink(slot);
     }
     if (this.#overflow.size > 0) this.#sweepOverflow(now);
+  }
+
+  #headOf(subject: string): number {
+    return this.#heads.get(subject) ?? NONE;
   }
 
   #find(head: number, id: string): number {
@@ -88,16 +101,19 @@ export class LimitTable {
     const length = Math.min(this.#arrivals.length * 2, Math.max(this.maxCells, FIRST_SLOTS));
     const arrivals = new Float64Array(length);
     arrivals.set(this.#arrivals);
+    const spans = new Float64Array(length);
+    spans.set(this.#spans);
     const next = new Int32Array(length);
     next.set(this.#next);
     this.#arrivals = arrivals;
+    this.#spans = spans;
     this.#next = next;
   }
 
   #unlink(slot: number): void {
     const subject = this.#subjects[slot] ?? "";
     const after = this.#next[slot] ?? NONE;
-    let before = this.headOf(subject);
+    let before = this.#headOf(subject);
     if (before === slot) {
       if (after === NONE) this.#heads.delete(subject);
       else this.#heads.set(subject, after);

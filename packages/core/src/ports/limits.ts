@@ -36,7 +36,8 @@ export interface LimitResult {
  *
  * Generic cell rate algorithm (ITU-T I.371): the state of a cell is its theoretical arrival time; a cell whose time has
  * passed equals one that was never used, so forgetting it loses nothing. A stored time beyond `now + capacity * intervalMs`
- * is clamped to it (tier change, clock step).
+ * is clamped to it (clock step). Asked with another capacity or interval than before (tier change, new configuration), a cell
+ * keeps the share of it that is used, from that call on.
  */
 export interface Limits {
   /** @throws {StoreUnavailable} Nothing is known about what was charged. */

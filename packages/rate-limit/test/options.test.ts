@@ -1,0 +1,106 @@
+import { createMemoryStore } from "@portcullis/core";
+import { createRateLimiter, limitPresets, type RateLimiterOptions } from "@portcullis/rate-limit";
+import { describe, expect, it } from "vitest";
+import { limiterWith, WIDE } from "./limiter.js";
+
+const withOptions = (options: Partial<RateLimiterOptions>) => () => createRateLimiter({ ...WIDE, store: createMemoryStore(), ...options });
+const withTier = (rule: object) => withOptions({ tiers: { free: rule as { limit: number } } }); // wrong on purpose
+
+describe("the floor", () => {
+  it("RL-11 must have at least the capacity of every tier; the error names both limits", () => {
+    expect(withOptions({ floor: { limit: 6_000, burst: 1_999 } })).toThrow(
+      /"floor" \(6000 .* burst 1999\).*"tiers.enterprise" \(1000 .* burst 2000\)/,
+    );
+  });
+
+  it("RL-11 must have at least the rate of every tier, whatever the periods: 500 a minute is less than 10 a second", () => {
+    const tiers = { free: { limit: 10, periodMs: 1_000, burst: 10 } };
+    expect(withOptions({ tiers, unauthenticated: { limit: 1 }, floor: { limit: 500, burst: 10 } })).toThrow(/"tiers.free"/);
+    expect(withOptions({ tiers, unauthenticated: { limit: 1 }, floor: { limit: 600, burst: 10 } })).not.toThrow();
+  });
+
+  it("RL-11 must dominate the unauthenticated limit", () => {
+    expect(withOptions({ unauthenticated: { limit: 6_001, burst: 1 } })).toThrow(/"unauthenticated"/);
+  });
+
+  it("RL-11 may equal what it stands above", () => {
+    const rule = { limit: 7, periodMs: 1_000, burst: 9 };
+    expect(withOptions({ floor: rule, unauthenticated: rule, tiers: { free: rule } })).not.toThrow();
+  });
+
+  it("may be lower than an operation: that is an event, not an error", () => {
+    const { events } = limiterWith({ operations: { ping: { limit: 100_000 }, export: { limit: 1 } } });
+    expect(events).toEqual([{ type: "operation_exceeds_floor", operation: "ping" }]);
+  });
+});
+
+describe("options", () => {
+  it.each([
+    [{ limit: 0 }, /"tiers.free.limit" is the number 0; it must be an integer of 1 to 1000000000/],
+    [{ limit: 1.5 }, /tiers.free.limit/],
+    [{ limit: Number.NaN }, /tiers.free.limit/],
+    [{ limit: "60" }, /tiers.free.limit" is a string/],
+    [{ limit: 1, burst: 0 }, /tiers.free.burst/],
+    [{ limit: 1, burst: 1e10 }, /tiers.free.burst/],
+    [{ limit: 1, periodMs: 0 }, /tiers.free.periodMs/],
+    [{ limit: 1, periodMs: Infinity }, /tiers.free.periodMs/],
+    [{ limit: 1, burst: 5, burstMultiplier: 2 }, /tiers.free.burstMultiplier/],
+    [{ limit: 1, burstMultiplier: 0 }, /tiers.free.burstMultiplier/],
+    [null, /tiers.free/],
+  ])("a limit of %o is refused at construction", (rule, message) => {
+    // The cast inside withTier lets null through as well.
+    expect(withTier(rule as object)).toThrow(message);
+  });
+
+  it.each([
+    ["defaultTier", { defaultTier: "gold" }],
+    ["defaultTier", { defaultTier: "constructor" }],
+    ["headers", { headers: "draft-10" }],
+    ["onOutage", { onOutage: "ignore" }],
+    ["instances", { instances: 0 }],
+    ["instances", { instances: 1.5 }],
+    ["operations", { operations: { floor: { limit: 1 } } }],
+    ["operations", { operations: { "": { limit: 1 } } }],
+    ["operations", { operations: { "chat create": { limit: 1 } } }],
+    ["operations.chat.cost", { operations: { chat: { limit: 1, cost: -1 } } }],
+    ["exclude", { exclude: ["health"] }],
+    ["exclude", { exclude: ["/a/../b"] }],
+    ["exclude", { exclude: ["/health/"] }],
+    ["exclude", { exclude: ["/he%61lth"] }],
+  ])("a wrong %s is refused at construction: %o", (path, wrong) => {
+    // Wrong on purpose: what a JavaScript caller could pass.
+    expect(withOptions(wrong as Partial<RateLimiterOptions>)).toThrow(
+      expect.objectContaining({ code: "invalid_option", message: expect.stringContaining(path) }),
+    );
+  });
+
+  it("the burst is twice the limit unless given", () => {
+    const { limiter } = limiterWith({ tiers: { free: { limit: 60 } } });
+    expect(limiter.peek({ phase: "identified", subject: "ada" })).toMatchObject({ limit: 120 });
+  });
+
+  it("the presets are the documented ones and fit under one floor", () => {
+    expect(limitPresets.tiers).toEqual({
+      free: { limit: 10, burst: 60 },
+      starter: { limit: 50, burst: 100 },
+      professional: { limit: 200, burst: 400 },
+      enterprise: { limit: 1_000, burst: 2_000 },
+    });
+    expect(withOptions({ tiers: limitPresets.tiers, unauthenticated: limitPresets.address })).not.toThrow();
+  });
+
+  it("are read once: what the caller changes afterwards changes nothing", () => {
+    const tiers = { free: { limit: 1, burst: 1 } };
+    const { limiter } = limiterWith({ tiers });
+    tiers.free.burst = 1_000;
+    expect(limiter.peek({ phase: "identified", subject: "ada" })).toMatchObject({ limit: 1 });
+  });
+
+  it("an operation that is not configured is refused by the guard at construction and by check", () => {
+    const { limiter } = limiterWith<string>({ operations: { export: { limit: 1 } } });
+    expect(() => limiter.limitOperation("imprt")).toThrow(expect.objectContaining({ code: "invalid_option" }));
+    expect(() => limiter.check({ phase: "identified", subject: "ada", operation: "imprt" })).toThrow(
+      expect.objectContaining({ code: "unknown_operation" }),
+    );
+  });
+});

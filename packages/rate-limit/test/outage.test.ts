@@ -1,0 +1,164 @@
+import { createGuardChain, createMemoryStore, type Limits, type Metrics, StoreUnavailable } from "@portcullis/core";
+import { createManualClock } from "@portcullis/testkit";
+import { describe, expect, it } from "vitest";
+import { flakyStore, limiterWith, now } from "./limiter.js";
+import { requestOf, userOf } from "./request.js";
+
+const ADA = { phase: "identified", subject: "ada" } as const;
+
+function onFlakyStore(options: Parameters<typeof limiterWith>[0] = {}) {
+  const clock = createManualClock();
+  const store = flakyStore(createMemoryStore({ clock }).limits);
+  return { ...limiterWith({ ...options, store, clock }), store, clock };
+}
+
+describe("while the store does not answer", () => {
+  it("RL-51 closed refuses with 503, never 429", async () => {
+    const { store, limiter } = onFlakyStore({ onOutage: "closed" });
+    store.isDown = true;
+    const run = await createGuardChain([limiter.limitFloor()]).run(requestOf());
+    expect(run.stop).toMatchObject({ kind: "deny", problem: { status: 503, code: 8003, retryAfter: 1 } });
+    expect(await limiter.check(ADA)).toMatchObject({ allowed: false, code: "LIMITER_UNAVAILABLE", degraded: "closed", violated: [] });
+  });
+
+  it("RL-51 open allows, and says nothing of what is left", async () => {
+    const { store, limiter } = onFlakyStore({ onOutage: "open" });
+    store.isDown = true;
+    const decision = await limiter.check(ADA);
+    expect(decision).toMatchObject({ allowed: true, degraded: "open", limits: [] });
+    expect([decision.headers(), decision.problem()]).toEqual([[], undefined]);
+    await decision.refund();
+  });
+
+  it("RL-51 local limits in this process, each of the instances its part", async () => {
+    const { store, limiter, clock } = onFlakyStore({ instances: 4, tiers: { free: { limit: 60, burst: 40 } } });
+    store.isDown = true;
+    const decisions = await Promise.all(Array.from({ length: 100 }, async () => limiter.check(ADA)));
+    expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(10);
+    clock.advance(4_000);
+    const later = await Promise.all(Array.from({ length: 10 }, async () => limiter.check(ADA)));
+    expect(later.filter(({ allowed }) => allowed)).toHaveLength(1);
+  });
+
+  it("local is the default, and takes a cost above its part for the whole of it", async () => {
+    const { store, limiter } = onFlakyStore({ instances: 10, tiers: { free: { limit: 60, burst: 40 } } });
+    store.isDown = true;
+    expect(await limiter.check({ ...ADA, cost: 40 })).toMatchObject({ allowed: true, remaining: 0, degraded: "local" });
+    expect(await limiter.check({ ...ADA, cost: 41 })).toMatchObject({ allowed: false, code: "COST_EXCEEDS_CAPACITY" });
+  });
+
+  it("RL-52 an answer that the store gave is not degraded, and one that it did not give is", async () => {
+    const { store, limiter } = onFlakyStore();
+    expect((await limiter.check(ADA)).degraded).toBeUndefined();
+    store.isDown = true;
+    expect((await limiter.check(ADA)).degraded).toBe("local");
+    expect((await limiter.peek(ADA)).degraded).toBe("local");
+    store.isDown = false;
+    expect((await limiter.check(ADA)).degraded).toBeUndefined();
+  });
+
+  it("says so once, and once when it is over", async () => {
+    const { store, limiter, events } = onFlakyStore();
+    store.isDown = true;
+    await limiter.check(ADA);
+    await limiter.check(ADA);
+    store.isDown = false;
+    await limiter.check(ADA);
+    await limiter.check(ADA);
+    expect(events).toEqual([
+      { type: "store_unavailable", outage: "local", error: expect.any(StoreUnavailable) },
+      { type: "store_recovered" },
+    ]);
+  });
+
+  it("a refund goes where the charge went", async () => {
+    const { store, limiter } = onFlakyStore({ tiers: { free: { limit: 1, burst: 10 } } });
+    const stored = await limiter.check({ ...ADA, cost: 4 });
+    store.isDown = true;
+    const local = await limiter.check({ ...ADA, cost: 7 });
+    await expect(stored.refund()).rejects.toThrow(StoreUnavailable);
+    store.isDown = false;
+    await local.refund();
+    expect((await limiter.peek(ADA)).remaining).toBe(6);
+    store.isDown = true;
+    expect((await limiter.peek(ADA)).remaining).toBe(10);
+  });
+
+  it("a store that throws at once is an outage as well", () => {
+    const limits: Limits = {
+      consume: () => {
+        throw new StoreUnavailable("limits.consume");
+      },
+      refund: () => {},
+      reset: () => {},
+    };
+    const { limiter } = limiterWith({ store: { limits } });
+    expect(limiter.check(ADA)).toMatchObject({ allowed: true, degraded: "local" });
+  });
+
+  it("any other exception is a fault: the request fails closed under every policy", async () => {
+    for (const onOutage of ["open", "closed", "local"] as const) {
+      const limits: Limits = { consume: () => Promise.reject(new TypeError("broken store")), refund: () => {}, reset: () => {} };
+      const { limiter } = limiterWith({ store: { limits }, onOutage });
+      const run = await createGuardChain([limiter.limitFloor()]).run(requestOf());
+      expect(run.stop).toMatchObject({ kind: "deny", problem: { status: 500 } });
+    }
+  });
+
+  it("reset fills the local limits too", async () => {
+    const { store, limiter } = onFlakyStore({ tiers: { free: { limit: 1, burst: 1 } } });
+    store.isDown = true;
+    await limiter.check(ADA);
+    await limiter.reset({ subject: "ada" });
+    expect((await limiter.check(ADA)).allowed).toBe(true);
+  });
+});
+
+describe("the metrics", () => {
+  function recordingMetrics(): { metrics: Metrics; series: Map<string, number> } {
+    const series = new Map<string, number>();
+    const add = (name: string, labels: object = {}, amount = 1) => {
+      const key = [name, ...Object.values(labels)].join(" ");
+      series.set(key, (series.get(key) ?? 0) + amount);
+    };
+    const metrics: Metrics = {
+      counter: ({ name }) => ({ add: (labels, amount) => add(name, labels, amount) }),
+      gauge: () => ({ set: () => {} }),
+      histogram: ({ name }) => ({ observe: (_value, labels) => add(name, labels) }),
+    };
+    return { metrics, series };
+  }
+
+  it("count every limit by outcome, store errors, unknown tiers and the time taken", async () => {
+    const { metrics, series } = recordingMetrics();
+    const { store, limiter } = onFlakyStore({ metrics, tiers: { free: { limit: 1, burst: 1 } } });
+    await limiter.check({ ...ADA, tier: "gold" });
+    await limiter.check(ADA);
+    await limiter.check({ phase: "floor", ipKey: "192.0.2.1" });
+    store.isDown = true;
+    await limiter.check(ADA);
+    expect(Object.fromEntries(series)).toEqual({
+      "rate_limit_checks_total authenticated allowed": 2,
+      "rate_limit_checks_total authenticated denied": 1,
+      "rate_limit_checks_total floor allowed": 1,
+      "rate_limit_store_errors_total local": 1,
+      rate_limit_unknown_tiers_total: 1,
+      rate_limit_check_seconds: 4,
+    });
+  });
+
+  it("RL-80 have as many series after 10,000 users as after one", () => {
+    const { metrics, series } = recordingMetrics();
+    const { limiter } = limiterWith({ metrics });
+    const guard = limiter.limitAuthenticated();
+    for (let user = 0; user < 10_000; user += 1) now(guard.check(requestOf({ principal: userOf(`user-${user}`) })));
+    expect(series.size).toBe(2);
+  });
+
+  it("a refusal is an event that names the holder, for audit", () => {
+    const { limiter, events } = limiterWith({ tiers: { free: { limit: 1, burst: 1 } } });
+    const guard = limiter.limitAuthenticated();
+    for (const _ of [1, 2]) now(guard.check(requestOf({ principal: userOf("ada") })));
+    expect(events).toEqual([{ type: "denied", phase: "identified", key: "user:ada", violated: ["authenticated"] }]);
+  });
+});

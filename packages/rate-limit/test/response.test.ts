@@ -1,0 +1,148 @@
+import { createApp, createGuardChain, defineRoute, type HeaderList, principalFact, toFetchHandler } from "@portcullis/core";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { limiterWith, now } from "./limiter.js";
+import { requestOf, userOf } from "./request.js";
+
+const ADA = { phase: "identified", subject: "ada" } as const;
+const value = (headers: HeaderList, name: string) => headers.filter(([field]) => field === name).map(([, text]) => text);
+
+/** A strict reader of the List members that these fields use (RFC 9651 §4.2): strings with integer parameters. */
+function parseList(text: string): { name: string; parameters: Record<string, number> }[] {
+  let rest = text;
+  const take = (pattern: RegExp): RegExpExecArray => {
+    const match = pattern.exec(rest);
+    if (match === null || match.index !== 0) throw new Error(`not a list at: ${rest}`);
+    rest = rest.slice(match[0].length);
+    return match;
+  };
+  const members = [];
+  for (;;) {
+    const name = (take(/^"((?:[\x20-\x21\x23-\x5b\x5d-\x7e]|\\["\\])*)"/)[1] ?? "").replaceAll(/\\(.)/g, "$1");
+    const parameters: Record<string, number> = {};
+    while (rest.startsWith(";")) {
+      const [, key = "", digits] = take(/^;([a-z*][a-z0-9_.*-]*)=(-?\d{1,15})(?![\d.])/);
+      parameters[key] = Number(digits);
+    }
+    members.push({ name, parameters });
+    if (rest === "") return members;
+    take(/^[ \t]*,[ \t]*(?=.)/);
+  }
+}
+
+describe("the header fields", () => {
+  it("RL-70 tell every limit of the check: what fits, what is left, and the true rate", () => {
+    const { limiter } = limiterWith({ operations: { "chat.create": { limit: 30, burst: 30 } } });
+    const headers = now(limiter.check({ ...ADA, operation: "chat.create" })).headers();
+    // 60 at once and 10 a minute is 60 in 360 seconds; w=60 would promise six times as much.
+    expect(value(headers, "ratelimit-policy")).toEqual(['"authenticated";q=60;w=360, "chat.create";q=30;w=60']);
+    expect(value(headers, "ratelimit")).toEqual(['"authenticated";r=59;t=6, "chat.create";r=29;t=2']);
+  });
+
+  it("RL-70 are lists of structured fields, whatever the names and limits: integers, none negative, w at least 1", () => {
+    const name = fc.string({
+      minLength: 1,
+      maxLength: 20,
+      unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+    });
+    const rule = fc.record({
+      limit: fc.integer({ min: 1, max: 1e9 }),
+      periodMs: fc.integer({ min: 1, max: 1e10 }),
+      burst: fc.integer({ min: 1, max: 1e9 }),
+    });
+    fc.assert(
+      fc.property(name, rule, fc.nat(3), (operation, limit, cost) => {
+        const { limiter } = limiterWith<string>({ operations: { [operation]: limit } });
+        const headers = now(limiter.check({ phase: "operation", operation, by: { subject: "ada" }, cost })).headers();
+        for (const field of ["ratelimit", "ratelimit-policy"]) {
+          const [member] = parseList(value(headers, field)[0] ?? "");
+          expect(member?.name).toBe(operation);
+          for (const number of Object.values(member?.parameters ?? {})) expect(number).toBeGreaterThanOrEqual(0);
+        }
+        expect(parseList(value(headers, "ratelimit-policy")[0] ?? "")[0]?.parameters["w"]).toBeGreaterThanOrEqual(1);
+      }),
+    );
+  });
+
+  it("RL-70 say nothing of who is limited", () => {
+    const { limiter } = limiterWith();
+    const text = JSON.stringify(now(limiter.check({ phase: "floor", ipKey: "192.0.2.77" })).headers());
+    expect(text).not.toContain("192.0.2.77");
+    expect(text).not.toContain("pk=");
+  });
+
+  it("RL-71 Retry-After is whole seconds rounded up, at least 1, and no earlier than t", () => {
+    const { limiter, clock } = limiterWith({ tiers: { free: { limit: 50, burst: 1 } } });
+    now(limiter.check(ADA));
+    clock.advance(1_199);
+    const denied = now(limiter.check(ADA));
+    expect(denied.retryAfterMs).toBe(1);
+    expect(denied.problem()?.retryAfter).toBe(1);
+    expect(value(denied.headers(), "ratelimit")).toEqual(['"authenticated";r=0;t=1']);
+  });
+
+  it("RL-73 of several guards stand side by side", () => {
+    const { limiter } = limiterWith();
+    const chain = createGuardChain([limiter.limitFloor(), limiter.limitAuthenticated()]);
+    const { headers } = now(chain.run(requestOf({ principal: userOf("ada") })));
+    expect(value(headers, "ratelimit")).toEqual(['"floor";r=11999;t=1', '"authenticated";r=59;t=6']);
+  });
+
+  it("RL-73 of the legacy kind appear once, for the limit nearest to its end", () => {
+    const { limiter } = limiterWith({ headers: "legacy", operations: { bulk: { limit: 5_000, burst: 5_000 } } });
+    const chain = createGuardChain([limiter.limitFloor(), limiter.limitAuthenticated(), limiter.limitOperation("bulk")]);
+    expect(now(chain.run(requestOf({ principal: userOf("ada") }))).headers).toEqual([
+      ["x-ratelimit-limit", "60"],
+      ["x-ratelimit-remaining", "59"],
+      ["x-ratelimit-reset", "6"],
+    ]);
+  });
+
+  it("come in both kinds, or not at all, on request", () => {
+    const namesOf = (headers: "both" | "none") =>
+      now(limiterWith({ headers }).limiter.check(ADA))
+        .headers()
+        .map(([name]) => name);
+    expect(namesOf("both")).toEqual(["ratelimit-policy", "ratelimit", "x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"]);
+    expect(namesOf("none")).toEqual([]);
+  });
+});
+
+describe("a response", () => {
+  const server = (handle: () => Response) => {
+    const { limiter } = limiterWith({ tiers: { free: { limit: 1, burst: 1 } } });
+    const authenticate = {
+      name: "authenticate",
+      check: (request: ReturnType<typeof requestOf>) => (request.facts.set(principalFact, userOf("ada")), { kind: "allow" } as const),
+    };
+    const route = defineRoute({ method: "GET", path: "/", operationId: "root", summary: "Answers", handle });
+    const app = createApp({ guards: [limiter.limitFloor(), authenticate, limiter.limitAuthenticated()], routes: [route] });
+    return toFetchHandler(app);
+  };
+
+  it("RL-72 of a refusal is a problem that names the limit, is never cached, and shows no key", async () => {
+    const fetch = server(() => new Response("ok"));
+    await fetch(new Request("http://localhost/"));
+    const response = await fetch(new Request("http://localhost/"));
+    expect([response.status, response.headers.get("retry-after"), response.headers.get("cache-control")]).toEqual([429, "60", "no-store"]);
+    expect(response.headers.get("content-type")).toContain("application/problem+json");
+    expect(response.headers.get("ratelimit")).toContain('"authenticated";r=0;t=60');
+    const text = await response.text();
+    expect(JSON.parse(text)).toMatchObject({
+      status: 429,
+      code: 5001,
+      category: "rate_limit",
+      retryable: true,
+      retryAfter: 60,
+      "violated-policies": ["authenticated"],
+    });
+    expect(text).not.toContain("ada");
+  });
+
+  it("RL-73 of a handler that fails keeps the fields", async () => {
+    const response = await server(() => {
+      throw new Error("broken");
+    })(new Request("http://localhost/"));
+    expect([response.status, response.headers.get("ratelimit")?.includes('"floor"')]).toEqual([500, true]);
+  });
+});
