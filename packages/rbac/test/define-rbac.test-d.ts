@@ -1,11 +1,12 @@
 import { expectTypeOf, test } from "vitest";
-import { principalFact } from "@portcullis/core";
 import type { Principal } from "@portcullis/core";
 import {
   type AnyRbac,
+  type CheckOptions,
   type Decision,
   defineRbac,
   type GrantOf,
+  type Identity,
   type PermissionKey,
   requirePermission,
   requireRoles,
@@ -29,6 +30,7 @@ test("keys are each resource joined with its own actions", () => {
 });
 
 test("a wrong key does not compile", () => {
+  expectTypeOf(rbac.check).parameter(1).toEqualTypeOf<(typeof rbac.permissions)[number]>();
   // @ts-expect-error no such resource
   rbac.check({ roles: [] }, "workflow.read");
   // @ts-expect-error an action of another resource
@@ -46,6 +48,7 @@ test("a wrong key does not compile", () => {
 });
 
 test("a wrong grant or role does not compile", () => {
+  expectTypeOf(rbac.checkRoles).parameter(1).toEqualTypeOf<readonly ("viewer" | "editor" | "owner")[]>();
   // @ts-expect-error no such role
   defineRbac({ permissions: { a: ["b"] }, roles: { x: { inherits: ["y"] } } });
   // @ts-expect-error no such permission
@@ -62,7 +65,8 @@ test("a wrong grant or role does not compile", () => {
 });
 
 test("an organisation that may be undefined does not compile: it would deny", () => {
-  const orgId: string | undefined = undefined as string | undefined;
+  const orgId = undefined as string | undefined;
+  expectTypeOf<{ readonly org: typeof orgId }>().not.toExtend<CheckOptions>();
   // @ts-expect-error
   rbac.check({ roles: [] }, "users.read", { org: orgId });
 });
@@ -72,8 +76,7 @@ test("presets spread into a policy of one's own", () => {
     permissions: { ...standardPermissions, reports: ["read", "export"] },
     roles: { ...standardRoles, auditor: { inherits: ["viewer"], grants: ["reports.export"] } },
   });
-  own.check({ roles: [] }, "reports.export");
-  own.check({ roles: [] }, "workflows.approve");
+  expectTypeOf<"reports.export" | "workflows.approve">().toExtend<(typeof own.permissions)[number]>();
   requireRoles(own, "auditor");
 });
 
@@ -94,9 +97,7 @@ test("a policy that the compiler does not know takes strings", () => {
 });
 
 test("a principal is an identity", () => {
-  const principal = undefined as unknown as Principal;
-  rbac.check(principal, "users.read");
-  expectTypeOf(principalFact.__fact).toEqualTypeOf<Principal | undefined>();
+  expectTypeOf<Principal>().toExtend<Identity>();
 });
 
 type Digit = "0" | "1" | "2" | "3" | "4" | "5" | "6" | "7" | "8" | "9";

@@ -9,6 +9,15 @@ function grant(...grants: readonly string[]) {
   return defineRbac({ permissions, roles: { role: { grants } } });
 }
 
+/** What a grant covers, or the code by which it is refused. */
+function coverage(tree: PermissionTree, text: string): ReadonlySet<string> | string {
+  try {
+    return new Set(defineRbac({ permissions: tree, roles: { role: { grants: [text] } } }).permissionsOf({ roles: ["role"] }));
+  } catch (error) {
+    return error instanceof RbacError ? error.code : "another error";
+  }
+}
+
 describe("wildcards", () => {
   test("RBAC-3 a wildcard stands for a whole segment, and * alone for everything", () => {
     expect(grant("*").permissionsOf({ roles: ["role"] })).toHaveLength(5);
@@ -64,9 +73,7 @@ describe("wildcards", () => {
         (tree, text) => {
           const universe = Object.entries(tree).flatMap(([resource, actions]) => actions.map((action) => `${resource}.${action}`));
           const expected = expand(text, universe);
-          const define = () => defineRbac({ permissions: tree, roles: { role: { grants: [text] } } });
-          if (expected.length === 0) expect(define).toThrow(RbacError);
-          else expect(new Set(define().permissionsOf({ roles: ["role"] }))).toEqual(new Set(expected));
+          expect(coverage(tree, text)).toEqual(expected.length === 0 ? "unknown_permission" : new Set(expected));
         },
       ),
     );
