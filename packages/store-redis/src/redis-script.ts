@@ -1,0 +1,100 @@
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { StoreUnavailable, systemClock } from "@portcullis/core";
+import type { RedisClient } from "./redis-client.js";
+
+/** A script as Redis knows it: by the digest of its source. */
+export interface RedisScript {
+  readonly source: string;
+  readonly sha: string;
+}
+
+/** What every port runs its script with. */
+export interface RunScript {
+  /**
+   * Runs a script, which is one indivisible step on the server.
+   *
+   * @param operation For the error, e.g. `tickets.put`; its second part is the operation within the script.
+   * @param keys All keys that the script touches; one hash tag, so that they share a slot of a Cluster.
+   * @throws {StoreUnavailable} No answer in time, or an error for one. Whether the script ran is unknown.
+   */
+  (script: RedisScript, operation: `${string}.${string}`, keys: readonly string[], args?: readonly (string | number)[]): Promise<unknown>;
+}
+
+/** Sends something to Redis, within bounds. */
+export type Guarded = (operation: string, send: () => Promise<unknown>) => Promise<unknown>;
+
+const prelude = readSource("prelude");
+
+// While the client waits to reconnect it would queue commands, to be carried out long after their callers gave up.
+const DISCONNECTED: ReadonlySet<string> = new Set(["reconnecting", "close", "disconnecting", "end"]);
+
+/** Reads `<name>.lua`, which lies beside this module in the source and beside the bundle once built. */
+export function readScript(name: string): RedisScript {
+  const source = prelude + readSource(name);
+  return Object.freeze({ source, sha: createHash("sha1").update(source).digest("hex") });
+}
+
+/**
+ * Makes the one way in which the store talks to Redis.
+ *
+ * @param now Epoch ms in place of the server's time.
+ */
+export function createRunScript(client: RedisClient, guarded: Guarded, now: (() => number) | undefined): RunScript {
+  return (script, operation, keys, args = []) => {
+    const name = operation.slice(operation.indexOf(".") + 1);
+    const rest = [...keys, now === undefined ? "" : String(now()), name, ...args.map(String)];
+    return guarded(operation, async () => {
+      try {
+        return await client.evalsha(script.sha, keys.length, ...rest);
+      } catch (error) {
+        // A restarted, flushed or promoted server does not know the script; it did not run, so sending it is no repetition.
+        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+        return client.eval(script.source, keys.length, ...rest);
+      }
+    });
+  };
+}
+
+/**
+ * Bounds how long and how many: each call ends within the deadline, and while `maxPending` calls have not been answered by the
+ * server, further ones fail at once instead of piling up behind it.
+ */
+export function createDeadline(bounds: {
+  readonly client: RedisClient;
+  readonly deadlineMs: number;
+  readonly maxPending: number;
+}): Guarded {
+  const { client, deadlineMs, maxPending } = bounds;
+  let pending = 0;
+  const fail = (operation: string, reason: string): StoreUnavailable => new StoreUnavailable(operation, { cause: new Error(reason) });
+
+  return (operation, send) => {
+    if (DISCONNECTED.has(client.status)) return Promise.reject(fail(operation, `The Redis client is ${client.status}.`));
+    if (pending >= maxPending) return Promise.reject(fail(operation, `${pending} commands have no answer yet.`));
+    pending += 1;
+    return new Promise((resolve, reject) => {
+      // The machine's clock, not the store's: this is about how long the caller waits.
+      const cancel = systemClock.after(deadlineMs, () => reject(fail(operation, `Redis did not answer within ${deadlineMs} ms.`)));
+      const settle = (): void => {
+        pending -= 1;
+        cancel();
+      };
+      // An answer that comes too late ends here: the promise has been rejected already.
+      send().then(
+        (reply) => {
+          settle();
+          resolve(reply);
+        },
+        (error: unknown) => {
+          settle();
+          reject(new StoreUnavailable(operation, { cause: error }));
+        },
+      );
+    });
+  };
+}
+
+function readSource(name: string): string {
+  return readFileSync(new URL(`./${name}.lua`, import.meta.url), "utf8");
+}
