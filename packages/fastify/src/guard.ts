@@ -77,7 +77,8 @@ export function addHeaders(reply: FastifyReply, headers: HeaderList): void {
 /** @internal */
 export function respond(reply: FastifyReply, { status, headers, body }: ProblemResponse): void {
   addHeaders(reply, headers);
-  reply.code(status).send(body);
+  // As bytes: to a string Fastify would add a charset, which problem+json has not (RFC 9457 §6.1).
+  reply.code(status).send(body === "" ? undefined : Buffer.from(body));
 }
 
 function proceed(

@@ -6,13 +6,12 @@ import {
   type GuardRun,
   mergeHeaders,
   type MountOptions,
-  settleAfterBody,
   stopResponse,
 } from "@portcullis/core";
 import { settleAfter } from "@portcullis/core/node";
 import type { Context, MiddlewareHandler, Next } from "hono";
-import { addHeaders, toResponse } from "./response.js";
-import { HonoFetchRequest, type MountedRequest, nodeOf, requestOf } from "./request.js";
+import { addHeaders, settleWith, toResponse } from "./response.js";
+import { type MountedRequest, nodeOf, replayBody, requestOf } from "./request.js";
 
 /**
  * Makes a `guard` with its own way of rendering problems and reporting faults.
@@ -61,11 +60,12 @@ function proceed(run: GuardRun, request: MountedRequest, c: Context, next: Next,
   if (run.stop !== undefined) {
     request.pendingHeaders = [];
     const response = toResponse(stopResponse(run.stop, request, headers, options));
-    return Promise.resolve(settleLater === undefined ? response : settleAfterBody(response, c.req.raw.signal, settleLater));
+    return Promise.resolve(settleLater === undefined ? response : settleWith(response, c, settleLater));
   }
-  // Reading a Fetch body consumes it: the handler gets a request that has it still.
-  if (request instanceof HonoFetchRequest) c.req.raw = request.toRequest();
+  replayBody(request, c);
   request.pendingHeaders = headers;
+  // The signal knows of the client from the moment it is first read: before the work starts.
+  if (settleLater !== undefined) c.req.raw.signal.addEventListener("abort", () => settleLater({ kind: "aborted" }), { once: true });
   // The outermost mount writes the fields of all, so that later guards overwrite earlier ones.
   if (settleLater === undefined && (headers.length === 0 || pending.length > 0)) return next();
   return next().then(
@@ -78,7 +78,7 @@ function finish(request: MountedRequest, c: Context, settle: Settled): void {
   addHeaders(c, request.pendingHeaders);
   request.pendingHeaders = [];
   if (settle === undefined) return;
-  const response = settleAfterBody(c.res, c.req.raw.signal, settle);
+  const response = settleWith(c.res, c, settle);
   c.res = undefined; // or Hono would merge the fields of the two
   c.res = response;
 }

@@ -1,9 +1,9 @@
 import { createServer } from "node:http";
-import { type App, errorResponse, type MountOptions, mergeHeaders, problemBody, problems, settleAfterBody } from "@portcullis/core";
+import { type App, errorResponse, type MountOptions, problemBody, problems } from "@portcullis/core";
 import { type Listening, listenOn, type ListenOptions, settleAfter } from "@portcullis/core/node";
 import type { Context } from "hono";
-import { HonoFetchRequest, nodeOf, requestOf } from "./request.js";
-import { toResponse } from "./response.js";
+import { nodeOf, replayBody, requestOf } from "./request.js";
+import { settleWith, toResponse } from "./response.js";
 
 /** A Hono application, as far as this adapter uses it. */
 export interface HonoApp {
@@ -27,8 +27,8 @@ export function mount<T extends HonoApp>(hono: T, app: App, options: MountOption
   hono.notFound((c) => serve(c, app));
   hono.onError((error, c) => {
     if ("res" in error && error.res instanceof Response) return error.res;
-    const request = requestOf(c);
-    return toResponse(errorResponse(error, request, settings));
+    const response = toResponse(errorResponse(error, requestOf(c), settings));
+    return c.newResponse(response.body, response);
   });
   return hono;
 }
@@ -41,18 +41,22 @@ export function mount<T extends HonoApp>(hono: T, app: App, options: MountOption
  */
 export async function listen(hono: FetchApp, options: ListenOptions): Promise<Listening> {
   const { getRequestListener } = await import("@hono/node-server");
+  const serve = getRequestListener((request, env) => hono.fetch(request, env), { errorHandler: answerUnroutable });
   return listenOn(
-    createServer(getRequestListener((request, env) => hono.fetch(request, env), { errorHandler: answerUnroutable })),
+    createServer((incoming, outgoing) => void serve(incoming, outgoing)), // it answers its own failures and never rejects
     options,
   );
 }
 
 async function serve(c: Context, app: App): Promise<Response> {
   const request = requestOf(c);
-  const { response, settle } = await app.handle(request, () => (request instanceof HonoFetchRequest ? request.toRequest() : c.req.raw));
+  const { response, settle } = await app.handle(request, () => {
+    replayBody(request, c);
+    return c.req.raw;
+  });
   if (settle === undefined) return response;
   const { incoming, outgoing } = nodeOf(c);
-  if (incoming === undefined || outgoing === undefined) return settleAfterBody(response, c.req.raw.signal, settle);
+  if (incoming === undefined || outgoing === undefined) return settleWith(response, c, settle);
   settleAfter(incoming, outgoing, settle);
   return response;
 }

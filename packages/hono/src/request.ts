@@ -31,7 +31,7 @@ export type MountedRequest = NodeRequest | HonoFetchRequest;
 
 /** What `@hono/node-server` puts into a request's environment; `outgoing` is absent during a WebSocket handshake. */
 export interface NodeEnvironment {
-  readonly incoming?: NodeIncoming;
+  readonly incoming?: NodeIncoming & { rawBody?: Uint8Array };
   readonly outgoing?: NodeOutgoing;
 }
 
@@ -49,4 +49,14 @@ export function requestOf(c: Context & { [REQUEST]?: HonoFetchRequest }): Mounte
   const { incoming } = nodeOf(c);
   // Only Node has the raw field lines and the peer's address.
   return incoming === undefined ? (c[REQUEST] ??= new HonoFetchRequest(c)) : nodeRequest(incoming, routing, c);
+}
+
+/** Gives the handler the body that guards have read: Hono itself cannot read it a second time. */
+export function replayBody(request: MountedRequest, c: Context): void {
+  if (request instanceof HonoFetchRequest) c.req.raw = request.toRequest();
+  else if (request.bytes !== undefined) {
+    const { incoming } = nodeOf(c);
+    // `@hono/node-server` takes a Buffer of this name for the body.
+    if (incoming !== undefined) incoming.rawBody = Buffer.from(request.bytes.buffer, request.bytes.byteOffset, request.bytes.byteLength);
+  }
 }

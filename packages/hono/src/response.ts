@@ -1,4 +1,4 @@
-import { addsLine, type HeaderList, isAppended, type ProblemResponse } from "@portcullis/core";
+import { addsLine, type HeaderList, type Outcome, type ProblemResponse, settleAfterBody } from "@portcullis/core";
 import type { Context } from "hono";
 
 /** A response of a guard as a Fetch response. */
@@ -6,6 +6,14 @@ export function toResponse({ status, headers, body }: ProblemResponse): Response
   const fields = new Headers();
   for (const [name, value] of headers) fields.append(name, value);
   return new Response(body === "" ? null : body, { status, headers: fields });
+}
+
+/** Settles when the response has ended, by its body: the only sign where there is no Node. */
+export function settleWith(response: Response, c: Context, settle: (outcome: Outcome) => void): Response {
+  // Hono drops the body of an answer to HEAD without a word to it.
+  if (c.req.raw.method !== "HEAD") return settleAfterBody(response, c.req.raw.signal, settle);
+  settle({ kind: "responded", status: response.status });
+  return response;
 }
 
 /**
@@ -28,11 +36,10 @@ export function addHeaders(c: Context, list: HeaderList): void {
 }
 
 function append(headers: Headers, list: HeaderList): void {
-  const own: string[] = [];
+  const handlers = list.filter(([name], index) => !addsLine(list, index) && headers.has(name)).map(([name]) => name);
   for (const [index, [name, value]] of list.entries()) {
-    if (isAppended(name)) headers.append(name, value);
-    else if (addsLine(list, index)) own.includes(name) || headers.append(name, value);
-    else if (headers.has(name)) own.push(name);
+    if (handlers.includes(name)) continue;
+    if (addsLine(list, index)) headers.append(name, value);
     else headers.set(name, value);
   }
 }

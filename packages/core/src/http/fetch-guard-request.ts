@@ -58,7 +58,7 @@ export class FetchGuardRequest implements GuardRequest {
               },
             }),
       duplex: "half",
-    } as RequestInit); // `duplex` is required by Node's fetch and missing in the DOM type
+    });
   }
 }
 

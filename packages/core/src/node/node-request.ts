@@ -42,6 +42,8 @@ export class NodeRequest implements GuardRequest {
   native: unknown = undefined;
   /** Fields that wait for a response which does not exist yet (frameworks that make it after the handler). */
   pendingHeaders: HeaderList = NO_HEADERS;
+  /** The body, where a guard has read it. */
+  bytes: Uint8Array | undefined = undefined;
   private lazyFacts: Facts | undefined = undefined;
   private body: Promise<Uint8Array> | undefined = undefined;
 
@@ -85,9 +87,9 @@ export class NodeRequest implements GuardRequest {
   }
 
   async rawBody(maxBytes: number): Promise<Uint8Array> {
-    const body = await (this.body ??= readBody(this.incoming, this.declaredBytes(), maxBytes));
-    if (body.length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
-    return body;
+    this.bytes = await (this.body ??= readBody(this.incoming, this.declaredBytes(), maxBytes));
+    if (this.bytes.length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
+    return this.bytes;
   }
 
   /**
@@ -103,8 +105,7 @@ export class NodeRequest implements GuardRequest {
     // A Host that is no host must not fail the request here: whoever cares about it reads the header.
     const url = URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}${path}` : `${scheme}://localhost${path}`;
     const body = method === "GET" || method === "HEAD" || this.declaredBytes() === 0 ? null : streamOf(incoming);
-    // `duplex` is required by Node for a streamed body and missing in its types.
-    const request = new Request(url, { method, headers: headersOf(incoming.rawHeaders), body, duplex: "half" } as RequestInit);
+    const request = new Request(url, { method, headers: headersOf(incoming.rawHeaders), body, duplex: "half" });
     return Object.defineProperty(request, "signal", { configurable: true, get: () => this.abortSignal(outgoing) });
   }
 

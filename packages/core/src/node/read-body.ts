@@ -17,7 +17,7 @@ export async function readBody(incoming: NodeIncoming, declaredBytes: number | u
   if (incoming.readableDidRead || incoming.readableFlowing === true) throw consumedBefore();
   if (declaredBytes !== undefined && declaredBytes > maxBytes) throw new ProblemError(problems.bodyTooLarge());
   // Node may still be parsing the packet that carried the head; one microtask later the body that came with it is buffered.
-  await undefined;
+  await Promise.resolve();
   return new Promise((resolve, reject) => new BodyReader(incoming, declaredBytes, maxBytes, resolve, reject).start());
 }
 

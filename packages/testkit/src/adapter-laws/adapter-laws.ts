@@ -1,0 +1,26 @@
+import type { AdapterHost } from "./adapter-host.js";
+import type { AdapterLaw } from "./adapter-law.js";
+import { bodyLaws } from "./body-laws.js";
+import { factLaws } from "./fact-laws.js";
+import { headerLaws } from "./header-laws.js";
+import { requestLaws } from "./request-laws.js";
+import { settleLaws } from "./settle-laws.js";
+
+/** What is true of every adapter, on every framework. */
+export const adapterLaws: readonly AdapterLaw[] = Object.freeze([...factLaws, ...headerLaws, ...settleLaws, ...bodyLaws, ...requestLaws]);
+
+/**
+ * The laws that a host can be held to.
+ *
+ * @example
+ * ```ts no-run
+ * import { adapterLawsFor } from "@portcullis/testkit";
+ * import { test } from "vitest";
+ * import { host } from "./host.js";
+ *
+ * for (const law of adapterLawsFor(host)) test(`${law.id} ${law.title}`, () => law.run(host));
+ * ```
+ */
+export function adapterLawsFor(host: AdapterHost): readonly AdapterLaw[] {
+  return adapterLaws.filter(({ needs = [] }) => needs.every((capability) => host.capabilities.includes(capability)));
+}
