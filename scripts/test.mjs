@@ -39,6 +39,8 @@ const STEPS = {
 const total = { passed: 0, failed: 0, skipped: 0 };
 const failures = [];
 const skips = [];
+/** Of the packages into tarballs; once, for the steps that look at them. */
+let packing;
 
 const options = process.argv.slice(2).filter((argument) => argument.startsWith("--"));
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith("--"));
@@ -74,10 +76,8 @@ async function step(name, work) {
   return failure === undefined;
 }
 
-async function install() {
-  await run([process.execPath, "scripts/pnpm.mjs", "install", "--frozen-lockfile"]);
-  // The steps are child processes of this one: pnpm's own check of the same would cost a second each time.
-  env.npm_config_verify_deps_before_run = "false";
+function install() {
+  return run([process.execPath, "scripts/pnpm.mjs", "install", "--frozen-lockfile"]);
 }
 
 /** @returns The tests' own counts. A file that did not load, or an error outside all tests, is one failure more. */
@@ -106,7 +106,6 @@ async function vitest() {
 }
 
 /** What would be published: publint and attw look at the tarballs, after pnpm has rewritten the manifests. */
-let packing;
 async function forEachTarball(command) {
   packing ??= run([process.execPath, "scripts/pnpm.mjs", "--recursive", "--filter", "./packages/*", "pack", "--pack-destination", scratch]);
   await packing;
