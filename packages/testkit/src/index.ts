@@ -1,5 +1,7 @@
 export { adapterLaws, adapterLawsFor } from "./adapter-laws/adapter-laws.js";
 export { toApp, toFetchResponse, toStream } from "./adapter-laws/adapter-host.js";
+export { adapterMutants } from "./mutants/adapter-mutants.js";
+export { NodeAdapter } from "./mutants/node-adapter.js";
 export { createManualClock } from "./manual-clock.js";
 
 export type { ManualClock } from "./manual-clock.js";
@@ -13,3 +15,4 @@ export type {
   RunningAdapter,
 } from "./adapter-laws/adapter-host.js";
 export type { AdapterLaw } from "./adapter-laws/adapter-law.js";
+export type { AdapterMutant } from "./mutants/adapter-mutants.js";

@@ -14,6 +14,8 @@ export interface AdapterHost {
   /** For test names, e.g. `express 5`. */
   readonly name: string;
   readonly capabilities: readonly AdapterCapability[];
+  /** How long a law may take before it counts as hanging. Default: 10 000. */
+  readonly patienceMs?: number;
   /** Starts an application on a free port of 127.0.0.1. */
   start(setup: AdapterSetup): Promise<RunningAdapter>;
 }

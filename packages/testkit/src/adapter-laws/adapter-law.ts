@@ -20,17 +20,17 @@ const PATIENCE_MS = 10_000;
 export async function withAdapter(host: AdapterHost, setup: AdapterSetup, use: (running: RunningAdapter) => Promise<void>): Promise<void> {
   const running = await host.start(setup);
   try {
-    await within(use(running), "the law");
+    await within(use(running), "the law", host.patienceMs);
   } finally {
-    await within(running.close(), "closing");
+    await within(running.close(), "closing", host.patienceMs);
   }
 }
 
 /** The promise, or an error where it takes longer than anything here may take. */
-export async function within<T>(promise: Promise<T>, what: string): Promise<T> {
+async function within<T>(promise: Promise<T>, what: string, patienceMs = PATIENCE_MS): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${PATIENCE_MS} ms for ${what}: it hangs.`)), PATIENCE_MS);
+    timer = setTimeout(() => reject(new Error(`Waited ${patienceMs} ms for ${what}: it hangs.`)), patienceMs);
   });
   try {
     return await Promise.race([promise, late]);
