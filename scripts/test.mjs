@@ -83,7 +83,7 @@ function install() {
 /** @returns The tests' own counts. A file that did not load, or an error outside all tests, is one failure more. */
 async function vitest() {
   const report = join(scratch, "vitest.json");
-  const command = ["vitest", "run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+  const command = ["vitest", "run", "--allowOnly=false", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
   const exit = await run(command, { live: true }).then(
     () => undefined,
     (error) => error,
