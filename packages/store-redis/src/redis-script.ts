@@ -29,6 +29,9 @@ const prelude = readSource("prelude");
 // While the client waits to reconnect it would queue commands, to be carried out long after their callers gave up.
 const DISCONNECTED: ReadonlySet<string> = new Set(["reconnecting", "close", "disconnecting", "end"]);
 
+// After so many deadlines a command without an answer counts as lost, not as waiting.
+const DEADLINES_UNTIL_LOST = 100;
+
 /** Reads `<name>.lua`, which lies beside this module in the source and beside the bundle once built. */
 export function readScript(name: string): RedisScript {
   const source = prelude + readSource(name);
@@ -74,10 +77,19 @@ export function createDeadline(bounds: {
     if (pending >= maxPending) return Promise.reject(fail(operation, `${pending} commands have no answer yet.`));
     pending += 1;
     return new Promise((resolve, reject) => {
+      let isReleased = false;
+      const release = (): void => {
+        if (!isReleased) pending -= 1;
+        isReleased = true;
+      };
       // The machine's clock, not the store's: this is about how long the caller waits.
-      const cancel = systemClock.after(deadlineMs, () => reject(fail(operation, `Redis did not answer within ${deadlineMs} ms.`)));
+      const cancel = systemClock.after(deadlineMs, () => {
+        reject(fail(operation, `Redis did not answer within ${deadlineMs} ms.`));
+        // ioredis forgets commands of a broken connection without a word where it may not send them again.
+        systemClock.after(deadlineMs * DEADLINES_UNTIL_LOST, release);
+      });
       const settle = (): void => {
-        pending -= 1;
+        release();
         cancel();
       };
       // An answer that comes too late ends here: the promise has been rejected already.
