@@ -1,1 +1,24 @@
-export {};
+export { AuthError } from "./errors.js";
+export { createAuth } from "./create-auth.js";
+export { authenticate } from "./http/authenticate.js";
+export { authRoutes } from "./http/auth-routes.js";
+export { accessTokenFact } from "./tokens/access-token.js";
+export { createUserDirectory } from "./users/create-user-directory.js";
+export { normaliseEmail } from "./users/normalise-email.js";
+
+export type { ApiKeyInfo, ApiKeyRing, CreatedApiKey, NewApiKey } from "./api-keys/api-key-ring.js";
+export type { AuthEvent, LoginFailure } from "./auth-event.js";
+export type { AuthDenial, AuthResult } from "./auth-result.js";
+export type { ApiKeySettings, AuthOptions, AuthStore, LockoutSettings, PasswordSettings } from "./auth-settings.js";
+export type { Auth } from "./create-auth.js";
+export type { AuthErrorCode } from "./errors.js";
+export type { AuthenticateOptions } from "./http/authenticate.js";
+export type { AuthRoutesOptions, SetupOptions } from "./http/auth-routes.js";
+export type { PasswordChange } from "./login/change-password.js";
+export type { NewAccount } from "./login/create-account.js";
+export type { Login, LoginRequest } from "./login/password-login.js";
+export type { AccessToken } from "./tokens/access-token.js";
+export type { SessionsInvalidated } from "./tokens/revocation.js";
+export type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
+export type { AccountChange, StoredUserDirectory, UserDirectoryOptions } from "./users/create-user-directory.js";
+export type { PasswordUpdate, UserAccount, UserDirectory } from "./users/user-directory.js";

@@ -1,0 +1,132 @@
+import { problems, type MaybePromise } from "@portcullis/core";
+import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
+import { denied, type AuthResult } from "./auth-result.js";
+import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
+import { Instruments } from "./instruments.js";
+import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
+import { createAccountCreation, type NewAccount } from "./login/create-account.js";
+import { createLockout } from "./login/lockout.js";
+import { createPasswordLogin, overloaded, type Login, type LoginRequest } from "./login/password-login.js";
+import { createPasswordHasher } from "./passwords/password-hasher.js";
+import { isTooLong } from "./passwords/password-policy.js";
+import type { AccessToken } from "./tokens/access-token.js";
+import { createBlacklist } from "./tokens/blacklist.js";
+import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
+import { createTokenRefresher } from "./tokens/refresh-tokens.js";
+import { createRevocation, type SessionsInvalidated } from "./tokens/revocation.js";
+import type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
+import { createAccessTokenVerifier } from "./tokens/verify-access-token.js";
+import type { UserAccount, UserDirectory } from "./users/user-directory.js";
+
+/**
+ * Who is calling. Denials are values; a store that does not answer is a `StoreUnavailable`, and nobody is let in by it.
+ * All methods may be called concurrently, from any number of processes on one store.
+ */
+export interface Auth {
+  readonly users: UserDirectory;
+  readonly apiKeys: ApiKeyRing;
+  /**
+   * Proves a password and opens a session.
+   *
+   * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
+   * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
+   */
+  login(request: LoginRequest): Promise<AuthResult<Login>>;
+  /**
+   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
+   *
+   * Denied: `refreshReused` (the session is closed then), `sessionRevoked`, `invalidToken`.
+   */
+  refresh(refreshToken: string): Promise<AuthResult<TokenPair>>;
+  /** Ends the session of a token, and the token. Idempotent. */
+  logout(token: AccessToken): Promise<void>;
+  /** Ends every token and session of the caller, at most three times a minute. Denied: `operationRateLimited`. */
+  logoutAll(token: AccessToken): Promise<AuthResult<SessionsInvalidated>>;
+  /** Ends every token and session of a user: after taking roles away, for an administrator. Two parallel calls add two to the version. */
+  revokeUser(userId: string): Promise<SessionsInvalidated>;
+  /** A disabled account can do nothing from this moment on: no login, no token, no API key. Enabling revives no session. */
+  setDisabled(userId: string, disabled: boolean): Promise<void>;
+  /** Verifies an access token completely: signature, time, revocation. Answers without a promise while the store does. */
+  verifyAccessToken(token: string): MaybePromise<AuthResult<AccessToken>>;
+  /**
+   * Opens a session for somebody whom the application has proven by other means.
+   *
+   * @throws {AuthError} `invalid_account`, `token_too_large`: no session was opened.
+   */
+  createTokenPair(subject: TokenSubject): Promise<TokenPair>;
+  /** Changes the caller's password: every session and token ends, and the pair of a new session comes back. */
+  changePassword(token: AccessToken, change: PasswordChange): Promise<AuthResult<TokenPair>>;
+  /** Makes an account. Whoever calls it decides about the roles: check that they may. Denied: `conflict`, `validation`. */
+  createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
+  setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
+  hashPassword(password: string): Promise<AuthResult<string>>;
+}
+
+/**
+ * Builds authentication.
+ *
+ * @throws {ConfigurationError} `invalid_option`: names the option and what it accepts. A weak or repeated secret, a PEM or
+ *   JWK in place of one, and a pepper that is also a secret are refused here, not at the first request.
+ * @example
+ * ```ts
+ * import { randomBytes } from "node:crypto";
+ * import { createAuth, createUserDirectory } from "@portcullis/auth";
+ * import { createMemoryStore } from "@portcullis/core";
+ *
+ * const store = createMemoryStore();
+ * const auth = createAuth({
+ *   store,
+ *   users: createUserDirectory({ store }),
+ *   secrets: randomBytes(48).toString("base64"), // from your configuration: "new,old"
+ *   apiKeyPeppers: randomBytes(48).toString("base64"),
+ * });
+ *
+ * await auth.setup({ email: "ada@example.com", password: "correct horse battery", roles: ["admin"] });
+ * const login = await auth.login({ email: "ada@example.com", password: "correct horse battery" });
+ * if (login.kind === "ok") {
+ *   const verified = await auth.verifyAccessToken(login.value.tokens.accessToken);
+ *   console.log(verified.kind === "ok" && verified.value.principal.roles); // [ 'admin' ]
+ * }
+ * ```
+ */
+export function createAuth(options: AuthOptions): Auth {
+  const settings = readAuthOptions(options);
+  const { store, users, passwords, random, secrets } = settings;
+  const instruments = new Instruments(settings.metrics, settings.onEvent);
+  const kinds = createTokenKinds(settings);
+  const blacklist = createBlacklist(store.tickets);
+  const issuer = createTokenIssuer(settings, kinds, instruments);
+  const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
+  const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
+  const passwordLogin = createPasswordLogin(settings, hasher, lockout, issuer, instruments);
+  const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
+  const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
+
+  return Object.freeze({
+    users,
+    apiKeys: createApiKeyRing(settings, instruments),
+    login: passwordLogin.login,
+    refresh: createTokenRefresher(settings, kinds, issuer, instruments),
+    logout,
+    logoutAll,
+    revokeUser,
+    setDisabled,
+    verifyAccessToken: createAccessTokenVerifier(settings, kinds, blacklist, instruments),
+    createTokenPair: async (subject: TokenSubject) => issuer.open(subject, await store.subjects.read(subject.userId)),
+    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, instruments),
+    createAccount,
+    setup,
+    async hashPassword(password: string): Promise<AuthResult<string>> {
+      if (isTooLong(password, passwords)) return denied(problems.validation());
+      const place = hasher.enter();
+      if (place === undefined) return overloaded();
+      try {
+        return { kind: "ok", value: await hasher.hash(place, password) };
+      } finally {
+        place.leave();
+      }
+    },
+  });
+}

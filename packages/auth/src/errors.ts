@@ -1,0 +1,14 @@
+/** Codes of what the program that uses auth did wrong; never caused by a request. */
+export type AuthErrorCode = "token_too_large" | "invalid_account";
+
+/** The call cannot be meant: nothing was stored and no token was made. The message says what to change. */
+export class AuthError extends Error {
+  override readonly name = "AuthError";
+  constructor(
+    readonly code: AuthErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}

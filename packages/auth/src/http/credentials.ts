@@ -1,0 +1,34 @@
+import type { GuardRequest } from "@portcullis/core";
+
+/** What a request came with. */
+export type PresentedCredential =
+  | { readonly kind: "none" }
+  | { readonly kind: "access_token"; readonly token: string }
+  | { readonly kind: "api_key"; readonly key: string }
+  /** Something is there that we cannot read: never the same as nothing. */
+  | { readonly kind: "unreadable" }
+  /** More than one. Which of them counts is a question that two readers answer differently. */
+  | { readonly kind: "ambiguous" };
+
+const NONE: PresentedCredential = Object.freeze({ kind: "none" });
+const UNREADABLE: PresentedCredential = Object.freeze({ kind: "unreadable" });
+const AMBIGUOUS: PresentedCredential = Object.freeze({ kind: "ambiguous" });
+
+// RFC 6750 §2.1 with the scheme in any case (RFC 9110 §11.1) and exactly one space.
+const BEARER = /^bearer ([A-Za-z0-9\-._~+/]+=*)$/i;
+
+/** Reads the one credential of a request: `Authorization: Bearer` (with dots a token, without an API key) or `X-API-Key`. */
+export function credentialOf(request: GuardRequest): PresentedCredential {
+  const authorization = request.header("authorization");
+  const apiKey = request.header("x-api-key");
+  if (authorization === undefined && apiKey === undefined) return NONE;
+  if (authorization !== undefined && apiKey !== undefined) return AMBIGUOUS;
+  const name = authorization === undefined ? "x-api-key" : "authorization";
+  const value = authorization ?? apiKey ?? "";
+  // Hosts that join repeated field lines put a comma between them; no credential has one.
+  if (request.headerCount(name) > 1 || value.includes(",")) return AMBIGUOUS;
+  if (authorization === undefined) return { kind: "api_key", key: value };
+  const token = BEARER.exec(authorization)?.[1];
+  if (token === undefined) return UNREADABLE;
+  return token.includes(".") ? { kind: "access_token", token } : { kind: "api_key", key: token };
+}

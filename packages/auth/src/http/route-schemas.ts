@@ -1,0 +1,57 @@
+import { z } from "zod";
+
+// Bounds on what a stranger can make us read; what a value means is checked where it is used.
+const email = z.string().min(3).max(254).meta({ example: "ada@example.com" });
+const password = z.string().min(1).max(4096);
+const name = z.string().min(1).max(100);
+const epochMs = z.number().int();
+
+export const loginBody = z.strictObject({ email, password });
+export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(8192) });
+export const changePasswordBody = z.strictObject({ current_password: password, new_password: password });
+export const setupBody = z.strictObject({ setup_token: z.string().min(1).max(1024), email, password, name: name.optional() });
+export const apiKeyBody = z.strictObject({
+  name,
+  roles: z.array(z.string().min(1).max(100)).max(100).optional(),
+  scopes: z.array(z.string().min(1).max(200)).max(200).optional(),
+  ttl_seconds: z.number().int().min(1).max(315_360_000).optional(),
+});
+export const apiKeyParams = z.object({ id: z.string().min(1).max(64) });
+
+export const tokensResponse = z.object({
+  access_token: z.string(),
+  refresh_token: z.string(),
+  token_type: z.literal("Bearer"),
+  expires_in: z.number().int().meta({ description: "Seconds until the access token expires." }),
+  refresh_expires_in: z.number().int().meta({ description: "Seconds until the session ends." }),
+});
+
+export const userResponse = z.object({
+  id: z.string(),
+  email: z.string(),
+  name: z.string().nullable(),
+  roles: z.array(z.string()),
+  org_roles: z.array(z.string()),
+  org_id: z.string().nullable(),
+  workspace_id: z.string().nullable(),
+  must_change_password: z.boolean(),
+});
+
+export const loginResponse = tokensResponse.extend({ user: userResponse });
+export const meResponse = userResponse.extend({ credential: z.enum(["access_token", "api_key"]), session_id: z.string().nullable() });
+export const messageResponse = z.object({ message: z.string() });
+export const logoutAllResponse = messageResponse.extend({ sessions_invalidated: z.literal(true), token_version: z.number().int() });
+
+export const apiKeyResponse = z.object({
+  id: z.string(),
+  name: z.string(),
+  last_four: z.string(),
+  roles: z.array(z.string()),
+  scopes: z.array(z.string()).nullable(),
+  created_at: epochMs,
+  expires_at: epochMs.nullable(),
+  revoked_at: epochMs.nullable(),
+  last_used_at: epochMs.nullable(),
+});
+export const apiKeysResponse = z.object({ api_keys: z.array(apiKeyResponse) });
+export const createdApiKeyResponse = apiKeyResponse.extend({ key: z.string().meta({ description: "Shown this once." }) });

@@ -1,0 +1,67 @@
+import { problems } from "@portcullis/core";
+import { denied, ok, type AuthResult } from "../auth-result.js";
+import type { AuthSettings } from "../auth-settings.js";
+import type { Instruments } from "../instruments.js";
+import type { PasswordHasher } from "../passwords/password-hasher.js";
+import { newPasswordProblem } from "../passwords/password-policy.js";
+import type { AccessToken } from "../tokens/access-token.js";
+import type { TokenIssuer } from "../tokens/issue-tokens.js";
+import { toTokenSubject } from "../tokens/refresh-tokens.js";
+import type { TokenPair } from "../tokens/token-pair.js";
+import { overloaded, type PasswordLogin } from "./password-login.js";
+
+/** The password there is, and the one there will be. */
+export interface PasswordChange {
+  readonly currentPassword: string;
+  readonly newPassword: string;
+}
+
+/** Changes a password; ends every session and opens a new one. */
+export type PasswordChanger = (token: AccessToken, change: PasswordChange) => Promise<AuthResult<TokenPair>>;
+
+export function createPasswordChanger(
+  settings: AuthSettings,
+  hasher: PasswordHasher,
+  passwordLogin: PasswordLogin,
+  issuer: TokenIssuer,
+  instruments: Instruments,
+): PasswordChanger {
+  const { store, users, passwords } = settings;
+
+  return async (token, { currentPassword, newPassword }) => {
+    const userId = token.principal.id;
+    const problem = newPasswordProblem(newPassword, passwords, "/new_password");
+    if (problem !== undefined) return denied(problem);
+    if (newPassword === currentPassword) {
+      return denied(
+        problems.validation({
+          extensions: { errors: [{ in: "body", pointer: "/new_password", message: "Use another password than the current one." }] },
+        }),
+      );
+    }
+    const owner = await users.byId(userId);
+    if (owner === undefined) return denied(problems.sessionRevoked());
+
+    const place = hasher.enter();
+    if (place === undefined) return overloaded();
+    try {
+      // Counts as a login attempt: a stolen session must not be a way to guess the password without limit.
+      const proven = await passwordLogin.prove(place, { email: owner.email, password: currentPassword });
+      if (proven.kind === "denied") return proven;
+      const { account } = proven.value;
+      const passwordHash = await hasher.hash(place, newPassword);
+      // Once before and once after: if the process dies between storing the hash and ending what the old one opened, the
+      // sessions of a thief are over already; what a login with the old password opens meanwhile ends with the second.
+      await store.subjects.bump(userId, "passwordVersion");
+      const updated = await users.updatePassword(userId, { expectedHash: account.passwordHash, passwordHash, mustChangePassword: false });
+      const state = await store.subjects.bump(userId, "passwordVersion");
+      await store.sessions.revoke(userId);
+      if (!updated) return denied(problems.versionConflict());
+      instruments.revoked("password");
+      instruments.emit({ kind: "password_changed", userId });
+      return ok(await issuer.open(toTokenSubject({ ...account, passwordHash, mustChangePassword: false }), state));
+    } finally {
+      place.leave();
+    }
+  };
+}
