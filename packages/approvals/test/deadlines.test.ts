@@ -1,3 +1,5 @@
+import { type Approvals as Port, createMemoryStore } from "@portcullis/core";
+import { createManualClock } from "@portcullis/testkit";
 import { describe, expect, it } from "vitest";
 import { ada, bob, fixture, HOUR_MS, MINUTE_MS, operation, statusOf } from "./approvals-fixture.js";
 
@@ -40,6 +42,29 @@ describe("the two clocks", () => {
     const lists = await Promise.all(Array.from({ length: 20 }, () => approvals.listPending({ workspaceId: "ws-1" })));
     expect(lists.every((list) => list.approvals.length === 0)).toBe(true);
     expect(events.filter(({ type }) => type === "approval.expired")).toHaveLength(1);
+  });
+
+  it("APR-22 the store judges the deadline in the step that changes the status, not before it", async () => {
+    const clock = createManualClock();
+    const memory = createMemoryStore({ clock });
+    let passesMs = 0;
+    const find: Port["find"] = (id) => {
+      const found = memory.approvals.find(id);
+      clock.advance(passesMs); // between the read and the change
+      return found;
+    };
+    const { approvals } = fixture({ store: { approvals: { ...memory.approvals, find } } });
+    const late = await approvals.create({ ...operation, description: "Late", ttlMs: MINUTE_MS });
+    const { approval } = await approvals.create(operation);
+    clock.advance(MINUTE_MS - 1);
+    passesMs = 1;
+    await expect(approvals.resolve(late.approval.id, { decision: "approve", by: bob })).rejects.toEqual(problem(3002));
+    passesMs = 0;
+    await approvals.resolve(approval.id, { decision: "approve", by: bob });
+    clock.advance(HOUR_MS - 1);
+    passesMs = 1;
+    const result = await approvals.gate({ ...operation, approvalId: approval.id }, () => "ran");
+    expect(result).toMatchObject({ kind: "refused", problem: { code: 3002 } });
   });
 
   it("APR-22 what is expired stays expired when the clock moves back", async () => {

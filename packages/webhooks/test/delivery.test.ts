@@ -1,4 +1,4 @@
-import { createMemoryStore, StoreUnavailable, type Outbox } from "@portcullis/core";
+import { type Clock, createMemoryStore, type Outbox, StoreUnavailable } from "@portcullis/core";
 import { createManualClock } from "@portcullis/testkit";
 import { verifyWebhookSignature } from "@portcullis/webhooks";
 import { describe, expect, it } from "vitest";
@@ -374,6 +374,52 @@ describe("the worker", () => {
     finish();
     await stopping;
     expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "DELIVERED" }]);
+  });
+
+  it("stop also waits for what a claim under way brings", async () => {
+    const clock = createManualClock();
+    const memory = createMemoryStore({ clock });
+    let answer = (): void => {};
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    const claim: Outbox["claim"] = async (options) => {
+      await asked;
+      return memory.outbox.claim(options);
+    };
+    const made = await fixture({ store: { ...memory, outbox: { ...memory.outbox, claim } }, clock });
+    await register(made);
+    await made.webhooks.publish("user.created", {}, inW1);
+    made.webhooks.start();
+    const stopping = made.webhooks.stop();
+    answer();
+    await stopping;
+    expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "DELIVERED" }]);
+  });
+
+  it("leaves no timer behind when it is stopped", async () => {
+    const timers = new Set<() => void>();
+    const clock = createManualClock();
+    const counting: Clock = {
+      ...clock,
+      after(delayMs, callback) {
+        const cancel = clock.after(delayMs, () => {
+          timers.delete(stop);
+          callback();
+        });
+        const stop = (): void => {
+          timers.delete(stop);
+          cancel();
+        };
+        timers.add(stop);
+        return stop;
+      },
+    };
+    const made = await fixture({ clock: counting });
+    await register(made);
+    made.webhooks.start();
+    await made.webhooks.publish("user.created", {}, inW1);
+    await made.receiver.arrived(1);
+    await made.webhooks.stop();
+    expect(timers.size).toBe(0);
   });
 
   it("two workers on one store send each of a hundred deliveries once", async () => {

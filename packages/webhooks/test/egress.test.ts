@@ -277,6 +277,11 @@ describe("the agent", () => {
     expect([asked, connections]).toEqual([2, 1]);
   });
 
+  it("WH-E3 WH-E5 what counts is where the socket ended: 0.0.0.0 is another name of loopback here", async () => {
+    await expect(call(`http://0.0.0.0:${port}/`, { allow: ["0.0.0.0/32"] })).rejects.toEqual(blocked);
+    expect(await call(`http://0.0.0.0:${port}/`, { allow: ["0.0.0.0/32", "127.0.0.1/32"] })).toBe(204);
+  });
+
   it("a name without an answer, or a resolver that fails, is a network error", async () => {
     await expect(call(`http://hooks.example:${port}/`, { resolve: () => Promise.resolve([]) })).rejects.toMatchObject({
       code: "ENOTFOUND",

@@ -128,6 +128,18 @@ describe("endpoints", () => {
     expect((await made.webhooks.deadLetters.list(inW1)).deliveries).toMatchObject([{ lastError: "egress_blocked", attempts: 1 }]);
   });
 
+  it("WH-E7 an address that was put into the store past the checks is not called either", async () => {
+    const made = await fixture();
+    const { id } = await register(made);
+    const record = await made.store.records.find("webhook-endpoints", { id });
+    const value = record?.value.replace("http://", "http://user:password@") ?? "";
+    await made.store.records.replace("webhook-endpoints", id, 1, value);
+    await made.webhooks.publish("user.created", {}, inW1);
+    await made.webhooks.drain();
+    expect(made.receiver.received).toEqual([]);
+    expect((await made.webhooks.deadLetters.list(inW1)).deliveries).toMatchObject([{ lastError: "egress_blocked" }]);
+  });
+
   it("an endpoint of another version says so", async () => {
     const made = await fixture();
     await made.store.records.insert("webhook-endpoints", { id: "old", scope: "w1", value: '{"v":0}' });

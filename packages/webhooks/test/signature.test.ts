@@ -218,6 +218,16 @@ describe("the guard", () => {
     expect((await post(signed, "x".repeat(1_048_577))).status).toBe(413);
   });
 
+  it("keeps what was verified from those who come after it", async () => {
+    const bytes = Buffer.from(body);
+    const line = { method: "POST", target: "/", route: "/", ip: undefined, facts: createFacts(), param: () => undefined };
+    const headers: Record<string, string> = signed;
+    const request = { ...line, header: (name: string) => headers[name], headerCount: () => 1, rawBody: () => Promise.resolve(bytes) };
+    expect(await guard.check(request)).toEqual({ kind: "allow" });
+    bytes.fill(0);
+    expect(Buffer.from(request.facts.get(webhookFact)?.body ?? []).toString()).toBe(body);
+  });
+
   it("refuses a field sent twice", async () => {
     const line = {
       method: "POST",

@@ -82,7 +82,7 @@ export function verifyWebhook(options: VerifyWebhookOptions): Guard {
       if (HEADERS.some((name) => request.headerCount(name) > 1)) return refuse("repeated_header");
       const headers = Object.fromEntries(HEADERS.map((name) => [name, request.header(name)]));
       // A copy: what a later guard does to the shared bytes must not change what was verified.
-      const body = (await request.rawBody(maxBodyBytes)).slice();
+      const body = Uint8Array.from(await request.rawBody(maxBodyBytes)); // not slice(): a Buffer's shares its memory
       const result = verifyWebhookSignature({ secrets, headers, body, now: clock.now(), toleranceSeconds, bodyOnly });
       if (!result.valid) return refuse(result.reason);
       const { id, timestampSeconds } = result;
