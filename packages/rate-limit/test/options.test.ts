@@ -103,4 +103,24 @@ describe("options", () => {
       expect.objectContaining({ code: "unknown_operation" }),
     );
   });
+
+  it("names of operations and the default tier are checked by the compiler", () => {
+    const make = () =>
+      createRateLimiter({
+        store: createMemoryStore(),
+        floor: { limit: 10 },
+        unauthenticated: { limit: 1 },
+        tiers: { free: { limit: 1 } },
+        // @ts-expect-error Not a tier.
+        defaultTier: "gold",
+        operations: { export: { limit: 1 } },
+      });
+    expect(make).toThrow(/defaultTier/);
+    const { limiter } = limiterWith({ operations: { export: { limit: 1 } } });
+    expect(limiter.limitOperation("export").name).toBe("limit-operation:export");
+    // @ts-expect-error Not an operation.
+    expect(() => limiter.limitOperation("imprt")).toThrow();
+    // @ts-expect-error A limiter without operations has none.
+    expect(() => limiterWith().limiter.limitOperation("export")).toThrow();
+  });
 });
