@@ -55,8 +55,9 @@ export class OutboxEndpoint {
     return count;
   }
 
+  /** When something can be claimed next: a delivery comes due, or a lease runs out. */
   firstDue(): number | undefined {
-    return this.#places.find((place) => isCurrent(place) && place.item.status !== "IN_PROGRESS")?.dueAt ?? this.firstLeaseEnd(-Infinity);
+    return this.#places.find(isCurrent)?.dueAt;
   }
 
   firstLeaseEnd(now: number): number | undefined {

@@ -18,6 +18,7 @@ export interface Delivery {
   readonly reclaims: number;
   /** Epoch ms, store time. */
   readonly createdAt: number;
+  /** Epoch ms, store time: when it is to be sent next; while it is in progress, when its lease ends. */
   readonly dueAt: number;
   /** Why the last attempt failed, for people; no body, no secret. */
   readonly lastError: string | undefined;

@@ -32,7 +32,7 @@ export interface Records {
   replace(collection: string, id: string, expectedRevision: number, value: string): MaybePromise<StoredRecord | undefined>;
   /** @returns whether this call removed it. */
   remove(collection: string, id: string, expectedRevision?: number): MaybePromise<boolean>;
-  /** By id, ascending in code-unit order; `after` is the last id of the page before. `total` counts the scope. */
+  /** By id, ascending in the order of its UTF-8 bytes; `after` is the last id of the page before. `total` counts the scope. */
   list(
     collection: string,
     page: {
