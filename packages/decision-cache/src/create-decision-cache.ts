@@ -28,9 +28,10 @@ export interface DecisionCacheOptions<V> {
 
 const DEFAULTS = Object.freeze({ maxEntries: 1_000, ttlMs: 3_600_000, computeTimeoutMs: 30_000 });
 
-// Entries looked at by an invalidation and by each store after it: the first makes caches of the usual size exact at
-// once, the second collects larger ones while they are used, and neither holds up the event loop.
-const SWEEP_AT_ONCE = 1_024;
+// Entries looked at before an invalidation counts, after it, and by each store until all were seen: the first makes the counts of
+// caches of the usual size exact, the others collect what became stale, and none of them holds up the event loop.
+const SWEEP_BEFORE = 1_024;
+const SWEEP_AFTER = 128;
 const SWEEP_PER_STORE = 32;
 
 /**
@@ -329,13 +330,13 @@ class MemoryDecisionCache<V> implements DecisionCache<V> {
     // What is stale or expired already is collected first, so that it is not counted again.
     if (generation.entries > 0) {
       this.#store.scheduleSweep();
-      this.#store.sweep(SWEEP_AT_ONCE, now);
+      this.#store.sweep(SWEEP_BEFORE, now);
     }
     const count = generation.entries;
     generation.value += 1;
     if (count > 0) {
       this.#store.scheduleSweep();
-      this.#store.sweep(SWEEP_AT_ONCE, now);
+      this.#store.sweep(SWEEP_AFTER, now);
       this.#instruments.size(this.#store.size);
     }
     return count;

@@ -1,7 +1,7 @@
-import { LRUCache } from "lru-cache";
 import type { Frozen } from "./frozen-copy.js";
 import { type Generation, sumOf } from "./generation.js";
 import type { Ticket } from "./decision-cache.js";
+import { type Listed, RecencyList } from "./recency-list.js";
 import type { PolicyVersion, Workspace } from "./workspace.js";
 
 /** The place of one key in one workspace: there while something is stored or under way. */
@@ -17,7 +17,7 @@ export interface Slot<V> {
 }
 
 /** A stored decision. */
-export interface Entry<V> {
+export interface Entry<V> extends Listed<Entry<V>> {
   readonly slot: Slot<V>;
   readonly hit: { readonly value: Frozen<V> };
   readonly generations: readonly Generation[];
@@ -54,7 +54,7 @@ const MAX_LENT_TICKETS = 10_000;
 
 /** Entries in order of use, and the tickets of computations. */
 export class EntryStore<V> {
-  readonly #recency: LRUCache<Slot<V>, Entry<V>>;
+  readonly #recency = new RecencyList<Entry<V>>();
   // In order of storing; its iterator stays good while entries come and go, so a sweep can go on where it stopped.
   readonly #entries = new Set<Entry<V>>();
   readonly #tickets = new Set<OpenTicket<V>>();
@@ -63,16 +63,9 @@ export class EntryStore<V> {
   #toSweep = 0;
 
   constructor(
-    maxEntries: number,
+    private readonly maxEntries: number,
     private readonly onRemoved: (reason: Removal) => void,
-  ) {
-    this.#recency = new LRUCache({
-      max: maxEntries,
-      dispose: (entry, _slot, reason) => {
-        if (reason === "evict") this.#detach(entry, "capacity");
-      },
-    });
-  }
+  ) {}
 
   get size(): number {
     return this.#entries.size;
@@ -87,7 +80,7 @@ export class EntryStore<V> {
   }
 
   touch(entry: Entry<V>): void {
-    this.#recency.get(entry.slot);
+    this.#recency.touch(entry);
   }
 
   /** Whether nothing that the entry depends on was invalidated. */
@@ -96,8 +89,16 @@ export class EntryStore<V> {
   }
 
   remove(entry: Entry<V>, reason: Removal): void {
-    this.#recency.delete(entry.slot);
-    this.#detach(entry, reason);
+    const { slot } = entry;
+    this.#recency.remove(entry);
+    this.#entries.delete(entry);
+    slot.entry = undefined;
+    for (const generation of entry.generations) {
+      generation.entries -= 1;
+      generation.dropIfUnused();
+    }
+    dropIfUnused(slot);
+    this.onRemoved(reason);
   }
 
   slot(workspace: Workspace<Slot<V>>, key: string): Slot<V> {
@@ -146,12 +147,22 @@ export class EntryStore<V> {
   /** Stores the result of an open ticket. */
   put(ticket: OpenTicket<V>, value: Frozen<V>, expiresAt: number): void {
     const { slot, generations, sum, policyVersion } = ticket;
-    const entry: Entry<V> = { slot, hit: Object.freeze({ value }), generations, sum, policyVersion, expiresAt };
+    const entry: Entry<V> = {
+      slot,
+      hit: Object.freeze({ value }),
+      generations,
+      sum,
+      policyVersion,
+      expiresAt,
+      older: undefined,
+      newer: undefined,
+    };
     if (slot.entry !== undefined) this.remove(slot.entry, "replaced");
     for (const generation of generations) generation.entries += 1;
     slot.entry = entry;
     this.#entries.add(entry);
-    this.#recency.set(slot, entry);
+    this.#recency.add(entry);
+    if (this.#entries.size > this.maxEntries && this.#recency.oldest !== undefined) this.remove(this.#recency.oldest, "capacity");
     // The sweep under way comes past the newcomer before it has seen all that it was scheduled for.
     if (this.#toSweep > 0) this.#toSweep += 1;
   }
@@ -178,18 +189,6 @@ export class EntryStore<V> {
     this.#sweeper = this.#entries.values();
     const first = this.#sweeper.next();
     return first.done === true ? undefined : first.value;
-  }
-
-  #detach(entry: Entry<V>, reason: Removal): void {
-    if (!this.#entries.delete(entry)) return;
-    const { slot } = entry;
-    if (slot.entry === entry) slot.entry = undefined;
-    for (const generation of entry.generations) {
-      generation.entries -= 1;
-      generation.dropIfUnused();
-    }
-    dropIfUnused(slot);
-    this.onRemoved(reason);
   }
 }
 
