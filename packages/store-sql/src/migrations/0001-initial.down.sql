@@ -1,0 +1,12 @@
+DROP TABLE records;
+DROP TABLE leases;
+DROP TABLE deliveries;
+DROP TABLE log_entries;
+DROP TABLE log_heads;
+DROP TABLE approvals;
+DROP TABLE api_keys;
+DROP TABLE sessions;
+DROP TABLE subjects;
+DROP TABLE limit_cells;
+DROP TABLE counters;
+DROP TABLE tickets;
