@@ -23,10 +23,6 @@ export class Generation {
 export class Generations {
   readonly #byName = new Map<string, Generation>();
 
-  get size(): number {
-    return this.#byName.size;
-  }
-
   find(name: string): Generation | undefined {
     return this.#byName.get(name);
   }

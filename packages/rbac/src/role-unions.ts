@@ -12,7 +12,7 @@ export interface RoleUnion {
   readonly next: Map<string, RoleUnion>;
 }
 
-// Bounds of what is remembered. Reached only by applications with hundreds of combinations of roles: they start over.
+// Bounds of what is remembered. Applications with thousands of combinations of roles start over now and then.
 const MAX_UNIONS = 4096;
 const MAX_DECISIONS = 65_536;
 

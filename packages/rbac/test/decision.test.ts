@@ -312,6 +312,29 @@ describe("against the reference", () => {
   });
 });
 
+describe("what is remembered", () => {
+  test("more combinations of roles and decisions than are remembered are still answered right", () => {
+    const names = Array.from({ length: 40 }, (_, index) => `r${index}`);
+    const tree: PermissionTree = { things: names.map((_, index) => `a${index}`) };
+    const wide = defineRbac({
+      permissions: tree,
+      roles: Object.fromEntries(names.map((name, index) => [name, { grants: [`things.a${index}`] }])),
+    });
+    let wrong = 0;
+    for (let first = 0; first < 40; first += 1) {
+      for (let second = 0; second < 40; second += 1) {
+        for (let third = 0; third < 40; third += 8) {
+          const held = { roles: [`r${first}`, `r${second}`, `r${third}`] };
+          for (let action = 0; action < 40; action += 1) {
+            if (wide.check(held, `things.a${action}`).allowed !== [first, second, third].includes(action)) wrong += 1;
+          }
+        }
+      }
+    }
+    expect(wrong).toBe(0);
+  });
+});
+
 describe("giving rights away", () => {
   test("RBAC-27 nobody gives what they do not have, and a denial is not to be had", () => {
     expect(rbac.canGrant({ roles: ["editor"] }, { role: "viewer" })).toMatchObject({

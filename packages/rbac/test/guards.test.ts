@@ -198,7 +198,9 @@ describe("requireRoles", () => {
   test("RBAC-11 no role, or one that nobody defined, throws when the guard is made", () => {
     expect(codeOf(() => requireRoles(rbac, []))).toBe("empty_requirement");
     expect(codeOf(() => requireRoles(rbac, "stranger" as "admin"))).toBe("unknown_role");
-    expect(codeOf(() => requireRoles(rbac, "admin", { exact: "yes" as unknown as boolean }))).toBe("invalid_option");
+    for (const options of [{ exact: "yes" }, { name: "" }, { org: "org-1" }, { hierarchy: false }]) {
+      expect(codeOf(() => requireRoles(rbac, "admin", options as object))).toBe("invalid_option");
+    }
   });
 
   test("a credential bounded by scopes does not pass for its owner's role", () => {
