@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import fc from "fast-check";
-import { type JWTPayload, jwtVerify, SignJWT } from "jose";
+import { jwtVerify, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
 import { type AuthFixture, codeOf, createFixture, OLD_SECRET, SECRET, valueOf } from "./auth-fixture.js";
 
@@ -47,7 +47,7 @@ describe("our tokens and those of an independent implementation", () => {
 
   it("we verify what jose signs with the same secret, with and without kid", async () => {
     for (const kid of [header.kid as string, undefined]) {
-      const token = await new SignJWT(claims as JWTPayload)
+      const token = await new SignJWT(claims)
         .setProtectedHeader({ alg: "HS256", typ: "at+jwt", ...(kid === undefined ? {} : { kid }) })
         .sign(key);
       expect(await verdict(token)).toBe("ok");
@@ -106,8 +106,7 @@ describe("AUTH-J5 AUTH-J6 headers that would change the rules are refused", () =
     expect(await verdict(withHeader(changes))).toBe(1002);
   });
   it("a kid selects, it is not a hint: another configured secret is not tried", async () => {
-    const { auth, clock } = createFixture({ secrets: [SECRET, OLD_SECRET] });
-    expect(clock.now()).toBe(fixture.clock.now());
+    const { auth } = createFixture({ secrets: [SECRET, OLD_SECRET] });
     expect((await auth.verifyAccessToken(sign(segment(header), segment(claims), OLD_SECRET))).kind).toBe("denied");
   });
   it.each([

@@ -65,8 +65,7 @@ describe("logout", () => {
 
   it("AUTH-J14 a blacklist that is full fails the logout and forgets nothing", async () => {
     const clock = createManualClock();
-    const { auth, store } = createFixture({ clock, store: createMemoryStore({ clock, maxTickets: 1 }) });
-    expect(store).toBeDefined();
+    const { auth } = createFixture({ clock, store: createMemoryStore({ clock, maxTickets: 1 }) });
     const tokens = await Promise.all([auth.createTokenPair(subject), auth.createTokenPair(subject)]);
     const [first, second] = await Promise.all(tokens.map(async ({ accessToken }) => valueOf(await auth.verifyAccessToken(accessToken))));
     if (first === undefined || second === undefined) return expect.unreachable();

@@ -8,7 +8,7 @@ const build = (options: object): unknown => createFixture(options);
 
 describe("AUTH-J3 key material is refused in place of a secret", () => {
   const { publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
-  const pem = publicKey.export({ type: "spki", format: "pem" });
+  const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
   const der = publicKey.export({ type: "spki", format: "der" }).toString("base64");
   const jwk = JSON.stringify(publicKey.export({ format: "jwk" }));
   it.each([

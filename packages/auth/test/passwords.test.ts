@@ -1,0 +1,190 @@
+import { StoreUnavailable } from "@portcullis/core";
+import { describe, expect, it } from "vitest";
+import { HashQueue } from "../src/passwords/hash-queue.js";
+import { codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
+
+const NEW_PASSWORD = "a new and longer one";
+
+async function signIn(fixture: Awaited<ReturnType<typeof createFixtureWithAda>>, password = PASSWORD) {
+  const { tokens } = valueOf(await fixture.auth.login({ email: EMAIL, password }));
+  return { tokens, token: valueOf(await fixture.auth.verifyAccessToken(tokens.accessToken)) };
+}
+
+describe("the hash queue", () => {
+  it("runs as many as there are lanes, in the order they came, and is full beyond its places", async () => {
+    const depths: number[] = [];
+    const queue = new HashQueue(2, 2, (places) => depths.push(places));
+    const places = [queue.enter(), queue.enter(), queue.enter(), queue.enter()];
+    expect(queue.enter()).toBeUndefined();
+    const started: number[] = [];
+    const finish: (() => void)[] = [];
+    const runs = places.map(async (place, index) => {
+      await place?.run(async () => {
+        started.push(index);
+        await new Promise<void>((resolve) => finish.push(resolve));
+      });
+      place?.leave();
+      place?.leave();
+    });
+    await Promise.resolve();
+    expect(started).toEqual([0, 1]);
+    finish[1]?.();
+    await runs[1];
+    expect(started).toEqual([0, 1, 2]);
+    expect(queue.enter()).toBeDefined();
+    finish[0]?.();
+    finish[2]?.();
+    await runs[0];
+    finish[3]?.();
+    await Promise.all(runs);
+    expect(depths).toEqual([1, 2, 3, 4, 3, 4, 3, 2, 1]);
+  });
+
+  it("a job that fails gives its lane back", async () => {
+    const queue = new HashQueue(1, 5, () => {});
+    const place = queue.enter();
+    await expect(place?.run(async () => Promise.reject(new Error("native")))).rejects.toThrow("native");
+    expect(await place?.run(async () => "next")).toBe("next");
+  });
+});
+
+describe("hashing", () => {
+  it("AUTH-P makes Argon2id with the floor's parameters, each time with another salt", async () => {
+    const { auth } = createFixture();
+    const [one, two] = [valueOf(await auth.hashPassword(PASSWORD)), valueOf(await auth.hashPassword(PASSWORD))];
+    expect(one).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/);
+    expect(two).not.toBe(one);
+  });
+  it("AUTH-P refuses what is too long in bytes before hashing it", async () => {
+    const { auth } = createFixture({ passwords: { maxBytes: 64 } });
+    expect(codeOf(await auth.hashPassword("é".repeat(32)))).toBe("ok");
+    expect(codeOf(await auth.hashPassword("é".repeat(32) + "x"))).toBe(2002);
+  });
+  it("AUTH-P nothing is cut off, nothing is normalised: near misses do not log in", async () => {
+    const { auth } = createFixture();
+    const password = `${"p".repeat(80)}é`;
+    valueOf(await auth.createAccount({ email: EMAIL, password, roles: [] }));
+    for (const miss of [password.slice(0, 80), password.normalize("NFD"), `${password} `, password.toUpperCase()]) {
+      expect(codeOf(await auth.login({ email: EMAIL, password: miss }))).toBe(1005);
+    }
+  });
+  it("sheds when the queue is full", async () => {
+    const { auth } = createFixture({ passwords: { concurrency: 1, queueLength: 0 } });
+    const results = await Promise.all([auth.hashPassword(PASSWORD), auth.hashPassword(PASSWORD)]);
+    expect(results.map(codeOf)).toEqual(["ok", 8002]);
+    const accounts = await Promise.all(
+      ["a", "b"].map(async (name) => auth.createAccount({ email: `${name}@example.com`, password: PASSWORD, roles: [] })),
+    );
+    expect(accounts.map(codeOf)).toEqual(["ok", 8002]);
+  });
+});
+
+describe("change of password", () => {
+  it("ends every session and token, gives a new pair, and only the new password logs in", async () => {
+    const fixture = await createFixtureWithAda();
+    const { auth, events, userId } = fixture;
+    const [one, two] = [await signIn(fixture), await signIn(fixture)];
+    const pair = valueOf(await auth.changePassword(one.token, { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }));
+    for (const { tokens } of [one, two]) {
+      expect(codeOf(await auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
+      expect(codeOf(await auth.refresh(tokens.refreshToken))).toBe(1004);
+    }
+    expect(pair.sessionId).not.toBe(one.tokens.sessionId);
+    expect(codeOf(await auth.verifyAccessToken(pair.accessToken))).toBe("ok");
+    expect(codeOf(await auth.login({ email: EMAIL, password: PASSWORD }))).toBe(1005);
+    expect(codeOf(await auth.login({ email: EMAIL, password: NEW_PASSWORD }))).toBe("ok");
+    expect(events).toContainEqual({ kind: "password_changed", userId });
+  });
+
+  it("the password version alone ends tokens, without any session being touched", async () => {
+    const fixture = await createFixtureWithAda();
+    const { tokens } = await signIn(fixture);
+    await fixture.store.subjects.bump(fixture.userId, "passwordVersion");
+    expect(codeOf(await fixture.auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
+    expect(fixture.counted).toContain("auth_failures_total{password_changed}");
+  });
+
+  it("guesses at the current password count as logins do", async () => {
+    const fixture = await createFixtureWithAda({ lockout: { threshold: 2 } });
+    const { token } = await signIn(fixture);
+    const change = { currentPassword: "wrong horse battery", newPassword: NEW_PASSWORD };
+    expect(codeOf(await fixture.auth.changePassword(token, change))).toBe(1005);
+    expect(codeOf(await fixture.auth.changePassword(token, change))).toBe(1005);
+    expect(codeOf(await fixture.auth.changePassword(token, { ...change, currentPassword: PASSWORD }))).toBe(1006);
+    expect(codeOf(await fixture.auth.login({ email: EMAIL, password: PASSWORD }))).toBe(1006);
+  });
+
+  it("a new password must be long enough, short enough and new", async () => {
+    const fixture = await createFixtureWithAda();
+    const { token } = await signIn(fixture);
+    for (const newPassword of ["elevenchars", "😀".repeat(6), "x".repeat(1025), PASSWORD]) {
+      expect(await fixture.auth.changePassword(token, { currentPassword: PASSWORD, newPassword })).toMatchObject({
+        problem: { code: 2002, extensions: { errors: [{ pointer: "/new_password" }] } },
+      });
+    }
+    expect(codeOf(await fixture.auth.changePassword(token, { currentPassword: PASSWORD, newPassword: "twelve chars" }))).toBe("ok");
+  });
+
+  it("of two parallel changes one wins, and no session of before is left", async () => {
+    const fixture = await createFixtureWithAda();
+    const { token, tokens } = await signIn(fixture);
+    const results = await Promise.all(
+      ["the first new one", "the second new one"].map(async (newPassword) =>
+        fixture.auth.changePassword(token, { currentPassword: PASSWORD, newPassword }),
+      ),
+    );
+    expect(results.filter(({ kind }) => kind === "ok")).toHaveLength(1);
+    expect(codeOf(await fixture.auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
+  });
+
+  it("a password that was changed meanwhile is a conflict, and every session ends", async () => {
+    const fixture = await createFixtureWithAda();
+    const { token, tokens } = await signIn(fixture);
+    const users = { ...fixture.users, updatePassword: async () => false };
+    const { auth } = createFixture({ store: fixture.store, users, clock: fixture.clock });
+    expect(codeOf(await auth.changePassword(token, { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }))).toBe(4002);
+    expect(codeOf(await auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
+  });
+
+  it("when the store dies after the hash was stored, what the old password opened is over", async () => {
+    const fixture = await createFixtureWithAda();
+    const { token, tokens } = await signIn(fixture);
+    let bumps = 0;
+    const subjects: typeof fixture.store.subjects = {
+      ...fixture.store.subjects,
+      bump(...args) {
+        bumps += 1;
+        if (bumps === 2) throw new StoreUnavailable("subjects.bump");
+        return fixture.store.subjects.bump(...args);
+      },
+    };
+    const { auth } = createFixture({ store: { ...fixture.store, subjects }, users: fixture.users, clock: fixture.clock });
+    await expect(auth.changePassword(token, { currentPassword: PASSWORD, newPassword: NEW_PASSWORD })).rejects.toThrow(StoreUnavailable);
+    expect(codeOf(await fixture.auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
+    expect(codeOf(await fixture.auth.login({ email: EMAIL, password: NEW_PASSWORD }))).toBe("ok");
+  });
+
+  it("an account that is gone cannot change its password; a full queue sheds", async () => {
+    const fixture = await createFixtureWithAda({ passwords: { concurrency: 1, queueLength: 0 } });
+    const { token } = await signIn(fixture);
+    const change = { currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
+    const [, shed] = await Promise.all([fixture.auth.hashPassword(PASSWORD), fixture.auth.changePassword(token, change)]);
+    expect(codeOf(shed)).toBe(8002);
+    await fixture.store.records.remove("auth-users", fixture.userId);
+    expect(codeOf(await fixture.auth.changePassword(token, change))).toBe(1004);
+  });
+
+  it("mustChangePassword is in the tokens, stays over a refresh, and ends with the change", async () => {
+    const fixture = createFixture();
+    const { auth } = fixture;
+    valueOf(await auth.createAccount({ email: EMAIL, password: PASSWORD, roles: ["member"], mustChangePassword: true }));
+    const { tokens } = valueOf(await auth.login({ email: EMAIL, password: PASSWORD }));
+    const refreshed = valueOf(await auth.refresh(tokens.refreshToken));
+    const token = valueOf(await auth.verifyAccessToken(refreshed.accessToken));
+    expect(token.principal.mustChangePassword).toBe(true);
+    const pair = valueOf(await auth.changePassword(token, { currentPassword: PASSWORD, newPassword: NEW_PASSWORD }));
+    expect(valueOf(await auth.verifyAccessToken(pair.accessToken)).principal.mustChangePassword).toBe(false);
+    const next = valueOf(await auth.refresh(pair.refreshToken));
+    expect(valueOf(await auth.verifyAccessToken(next.accessToken)).principal.mustChangePassword).toBe(false);
+  });
+});
