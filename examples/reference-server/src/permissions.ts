@@ -15,8 +15,14 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
     },
     roles: {
       viewer: { grants: ["workflows.read", "integrations.read"] },
-      member: { inherits: ["viewer"], grants: ["workflows.create", "workflows.update", "workflows.delete", "workflows.execute", "decisions.create", "webhooks.read"] },
-      admin: { inherits: ["member"], grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*", "system.read"] },
+      member: {
+        inherits: ["viewer"],
+        grants: ["workflows.create", "workflows.update", "workflows.delete", "workflows.execute", "decisions.create", "webhooks.read"],
+      },
+      admin: {
+        inherits: ["member"],
+        grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*", "system.read"],
+      },
       owner: { inherits: ["admin"], grants: ["*"] },
     },
     metrics,

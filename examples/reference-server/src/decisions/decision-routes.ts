@@ -5,13 +5,13 @@ import type { Collection, Document } from "../collection.js";
 import { ok } from "../envelope.js";
 import type { Permit } from "../permissions.js";
 import { callerOf, workspaceOf } from "../workspace.js";
-import { AGENTS, type Policy, policySchema, routeTask } from "./router.js";
+import { AGENTS, type Policy, policySchema, type Routing, routeTask } from "./router.js";
 
 /** What the decision routes work with. */
 export interface DecisionServices {
   readonly permit: Permit;
   readonly policies: Collection<Policy>;
-  readonly cache: DecisionCache;
+  readonly cache: DecisionCache<Routing | null>;
 }
 
 const TAGS = ["decisions"];
@@ -75,9 +75,13 @@ export function decisionRoutes({ permit, policies, cache }: DecisionServices): r
       async handle(_request, { facts, body }) {
         const workspaceId = workspaceOf(callerOf(facts));
         const { expectedVersion, ...policy } = body;
-        const saved = expectedVersion === 0 ? await policies.insert(workspaceId, workspaceId, policy) : await policies.replace(workspaceId, workspaceId, expectedVersion, policy);
-        if (saved === undefined) throw new ProblemError(problems.versionConflict({ extensions: { currentRevision: (await current(workspaceId)).revision } }));
-        cache.setPolicyVersion(workspaceId, saved.revision);
+        const saved =
+          expectedVersion === 0
+            ? await policies.insert(workspaceId, workspaceId, policy)
+            : await policies.replace(workspaceId, workspaceId, expectedVersion, policy);
+        if (saved === undefined)
+          throw new ProblemError(problems.versionConflict({ extensions: { currentRevision: (await current(workspaceId)).revision } }));
+        cache.setPolicyVersion(saved.revision, { workspaceId });
         return ok({ ...saved.value, version: saved.revision });
       },
     }),

@@ -10,7 +10,11 @@ export const integrationSchema = z.object({
   name: z.string().trim().min(1).max(200),
   provider: z.string().trim().min(1).max(100),
   settings: z.record(z.string().max(64), z.string().max(2048)).default({}),
-  credentials: z.object({ apiKey: z.string().min(1).max(4096).optional(), clientSecret: z.string().min(1).max(4096).optional(), token: z.string().min(1).max(8192).optional() }),
+  credentials: z.object({
+    apiKey: z.string().min(1).max(4096).optional(),
+    clientSecret: z.string().min(1).max(4096).optional(),
+    token: z.string().min(1).max(8192).optional(),
+  }),
 });
 
 /** A connection to someone else's service. Its credentials are encrypted in the store and never leave the server again. */

@@ -1,6 +1,17 @@
 import { randomUUID } from "node:crypto";
 import { type Approvals, approvalFact, requireApproval } from "@portcullis/approvals";
-import { checkIfMatch, defineRoute, entityTag, type GuardRequest, parsePage, type Principal, principalFact, ProblemError, problems, type Route } from "@portcullis/core";
+import {
+  checkIfMatch,
+  defineRoute,
+  entityTag,
+  type GuardRequest,
+  parsePage,
+  type Principal,
+  principalFact,
+  ProblemError,
+  problems,
+  type Route,
+} from "@portcullis/core";
 import { z } from "zod";
 import type { Collection, Document } from "../collection.js";
 import { ok, okPage } from "../envelope.js";
@@ -17,13 +28,25 @@ export interface WorkflowServices {
   readonly workflows: Collection<StoredWorkflow>;
   readonly executions: Collection<Execution>;
   /** Queues an event for the workspace's webhooks; once it resolves the event is not lost. */
-  readonly publish: (workspaceId: string, eventType: "workflow.executed", payload: Readonly<Record<string, unknown>>) => Promise<unknown>;
+  readonly publish: (
+    workspaceId: string,
+    eventType: "workflow.executed",
+    payload: Execution & { readonly executionId: string },
+  ) => Promise<unknown>;
   readonly limitExecutions: Route["guards"][number];
 }
 
 const idParams = z.object({ id: z.string().min(1).max(128) });
 const pageQuery = z.object({ limit: z.string().optional(), offset: z.string().optional() });
-const workflowView = z.object({ id: z.string(), revision: z.number(), risk: z.enum(["HIGH", "CRITICAL"]).nullable(), createdAt: z.string(), updatedAt: z.string() }).extend(workflowSchema.shape);
+const workflowView = z
+  .object({
+    id: z.string(),
+    revision: z.number(),
+    risk: z.enum(["HIGH", "CRITICAL"]).nullable(),
+    createdAt: z.string(),
+    updatedAt: z.string(),
+  })
+  .extend(workflowSchema.shape);
 const TAGS = ["workflows"];
 
 /** `/api/workflows`: list, create, read, change, delete, execute. */
@@ -72,7 +95,10 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
         const principal = callerOf(facts);
         const document = await workflows.insert(workspaceOf(principal), randomUUID(), { ...body, createdBy: principal.id });
         if (document === undefined) throw new ProblemError(problems.conflict());
-        return ok(view(document), { status: 201, headers: { location: `/api/workflows/${document.id}`, etag: entityTag(document.revision) } });
+        return ok(view(document), {
+          status: 201,
+          headers: { location: `/api/workflows/${document.id}`, etag: entityTag(document.revision) },
+        });
       },
     }),
     defineRoute({
@@ -104,7 +130,10 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
         const { expectedRevision, ...workflow } = body;
         const conflict = checkIfMatch({ header: (name) => request.headers.get(name) ?? undefined }, current.revision);
         if (conflict !== undefined) throw new ProblemError(conflict);
-        const replaced = await workflows.replace(workspaceOf(principal), params.id, expectedRevision, { ...workflow, createdBy: current.value.createdBy });
+        const replaced = await workflows.replace(workspaceOf(principal), params.id, expectedRevision, {
+          ...workflow,
+          createdBy: current.value.createdBy,
+        });
         if (replaced === undefined) throw new ProblemError(problems.versionConflict({ extensions: { currentRevision: current.revision } }));
         return ok(view(replaced), { headers: { etag: entityTag(replaced.revision) } });
       },
@@ -117,7 +146,12 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
       tags: TAGS,
       guards: [
         permit("workflows.delete"),
-        requireApproval(approvals, { riskLevel: "CRITICAL", operationType: "workflow:delete", description: (request) => `Delete workflow ${request.param("id")}`, permission: "workflows.delete" }),
+        requireApproval(approvals, {
+          riskLevel: "CRITICAL",
+          operationType: "workflow:delete",
+          description: (request) => `Delete workflow ${request.param("id")}`,
+          permission: "workflows.delete",
+        }),
       ],
       input: { params: idParams },
       responses: { 200: { description: "Deleted" }, 202: { description: "Waits for approval; see Location" } },
@@ -152,7 +186,8 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
       async handle(_request, { facts, params, body }) {
         const principal = callerOf(facts);
         const document = await load(principal, params.id);
-        if (document.revision !== body.expectedRevision) throw new ProblemError(problems.versionConflict({ extensions: { currentRevision: document.revision } }));
+        if (document.revision !== body.expectedRevision)
+          throw new ProblemError(problems.versionConflict({ extensions: { currentRevision: document.revision } }));
         // An approval that someone was asked for covers this revision; risk that came without one must not slip through.
         const grant = facts.get(approvalFact);
         if (grant === undefined && riskOf(document.value) !== undefined) throw new ProblemError(problems.versionConflict());
@@ -181,12 +216,28 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
       async handle(_request, { facts, query }) {
         const { limit, offset } = parsePage(query);
         const { documents, total } = await executions.list(workspaceOf(callerOf(facts)), { limit, offset });
-        return okPage(documents.map(({ id, createdAt, value }) => ({ id, createdAt: new Date(createdAt).toISOString(), ...value })), { limit, offset, total });
+        return okPage(
+          documents.map(({ id, createdAt, value }) => ({ id, createdAt: new Date(createdAt).toISOString(), ...value })),
+          { limit, offset, total },
+        );
       },
     }),
   ];
 }
 
-function view({ id, revision, createdAt, updatedAt, value }: Document<StoredWorkflow>): z.input<typeof workflowView> & { readonly createdBy: string } {
-  return { id, revision, ...value, risk: riskOf(value) ?? null, createdAt: new Date(createdAt).toISOString(), updatedAt: new Date(updatedAt).toISOString() };
+function view({
+  id,
+  revision,
+  createdAt,
+  updatedAt,
+  value,
+}: Document<StoredWorkflow>): z.input<typeof workflowView> & { readonly createdBy: string } {
+  return {
+    id,
+    revision,
+    ...value,
+    risk: riskOf(value) ?? null,
+    createdAt: new Date(createdAt).toISOString(),
+    updatedAt: new Date(updatedAt).toISOString(),
+  };
 }

@@ -1,0 +1,28 @@
+import { DEMO_PASSWORD, DEMO_USERS } from "./seed.js";
+
+/** What a newcomer can do now, with commands to paste. */
+export function nextSteps(
+  url: string,
+  {
+    seeded,
+    generatedSecrets,
+    dataDirectory,
+  }: { readonly seeded: boolean; readonly generatedSecrets: boolean; readonly dataDirectory: string },
+): string {
+  return `
+  Portcullis reference server: ${url}
+  API documentation:           ${url}/docs
+
+  ${seeded ? "Seeded" : "Already there"}: an organisation with ${Object.keys(DEMO_USERS).join(", ")} (…@acme.example), password "${DEMO_PASSWORD}".
+  ${generatedSecrets ? `Development secrets were generated into ${dataDirectory}; production refuses to start with generated ones.` : "Secrets come from the environment."}
+
+  Try next:
+    npm run demo                          the whole story, told step by step in a terminal
+
+    TOKEN=$(curl -s ${url}/api/auth/login -H 'content-type: application/json' \\
+      -d '{"email":"${DEMO_USERS.member}","password":"${DEMO_PASSWORD}"}' | node -pe 'JSON.parse(fs.readFileSync(0)).data.accessToken')
+    curl -s ${url}/api/workflows -H "authorization: Bearer $TOKEN"
+    curl -s ${url}/api/health
+
+`;
+}

@@ -1,0 +1,41 @@
+import { createMemoryStore, type Clock, type Ports, type StoreLifecycle } from "@portcullis/core";
+import { openRedisStore } from "@portcullis/store-redis";
+import { openSqlStore } from "@portcullis/store-sql";
+import { Redis } from "ioredis";
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Config } from "./config.js";
+
+/** Every port the service needs, wherever it lives. */
+export type ServiceStore = Ports & StoreLifecycle;
+
+/**
+ * Opens the stores of the configuration. What every request touches and may be lost with the process (rate limits) stays in
+ * memory unless there is a Redis; everything else is in the database.
+ */
+export async function openStore(config: Pick<Config, "databaseUrl" | "redisUrl">, clock?: Clock): Promise<ServiceStore> {
+  const timed = clock === undefined ? {} : { clock };
+  const memory = createMemoryStore(timed);
+  if (config.databaseUrl === "memory:") return memory;
+  if (config.databaseUrl.startsWith("file:")) await mkdir(dirname(config.databaseUrl.slice("file:".length)), { recursive: true });
+  const sql = await openSqlStore(config.databaseUrl, timed);
+  if (config.redisUrl === undefined) return Object.freeze({ ...sql, limits: memory.limits });
+  const client = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
+  // Told through StoreUnavailable where it matters; without a listener ioredis prints.
+  client.on("error", () => {});
+  const redis = openRedisStore(client, { prefix: "portcullis", ...timed });
+  return Object.freeze({
+    ...sql,
+    limits: redis.limits,
+    counters: redis.counters,
+    tickets: redis.tickets,
+    leases: redis.leases,
+    async ping() {
+      await Promise.all([sql.ping(), redis.ping()]);
+    },
+    async close() {
+      await Promise.all([sql.close(), redis.close()]);
+      client.disconnect();
+    },
+  });
+}

@@ -1,0 +1,192 @@
+import { approvalRoutes, createApprovals, type ApprovalEvent } from "@portcullis/approvals";
+import { auditRequests, auditRoutes, createAudit, createSigner } from "@portcullis/audit";
+import { authenticate, authRoutes, createAuth, createUserDirectory, type Auth } from "@portcullis/auth";
+import {
+  type App,
+  clientIp,
+  type Clock,
+  correlationId,
+  cors,
+  createApp,
+  type Guard,
+  type OnFault,
+  type Route,
+  securityHeaders,
+  systemClock,
+} from "@portcullis/core";
+import { prometheusMetrics } from "@portcullis/core/prometheus";
+import { createDecisionCache } from "@portcullis/decision-cache";
+import { createEncryptedStore, createEncryption, createKeyring } from "@portcullis/encryption";
+import { createRateLimiter, limitPresets } from "@portcullis/rate-limit";
+import { createWebhooks, type Webhooks } from "@portcullis/webhooks";
+import type { Logger } from "pino";
+import { Registry } from "prom-client";
+import { createCollection } from "./collection.js";
+import type { Config } from "./config.js";
+import { decisionRoutes } from "./decisions/decision-routes.js";
+import { policySchema, type Routing } from "./decisions/router.js";
+import type { Secrets } from "./development-secrets.js";
+import { inEnvelope, renderInEnvelope } from "./envelope.js";
+import { ENCRYPTED_FIELDS, integrationRoutes, integrationSchema } from "./integrations/integration-routes.js";
+import type { ServiceStore } from "./open-store.js";
+import { auditRecorder } from "./operations/audit-recorder.js";
+import { docsRoutes, systemRoutes } from "./operations/system-routes.js";
+import { createPermit, createPolicy } from "./permissions.js";
+import { requestLog } from "./request-log.js";
+import { EVENTS } from "./webhooks/event-catalogue.js";
+import { webhookRoutes } from "./webhooks/webhook-routes.js";
+import { executionSchema, storedWorkflowSchema } from "./workflows/workflow.js";
+import { workflowRoutes } from "./workflows/workflow-routes.js";
+
+/** What the service is made of. */
+export interface ServiceOptions {
+  readonly config: Config;
+  readonly secrets: Secrets;
+  readonly store: ServiceStore;
+  readonly logger: Logger;
+  readonly clock?: Clock;
+}
+
+/** The service: an application to mount, and what runs beside it. */
+export interface Service {
+  readonly app: App;
+  readonly auth: Auth;
+  readonly webhooks: Webhooks<typeof EVENTS>;
+  /** Starts the webhook worker. */
+  start(): void;
+  /** Stops it, and writes what is left of the audit trail. */
+  stop(): Promise<void>;
+}
+
+/** Composes the eight concerns into one application. This file is the map: every package appears once. */
+export function createService({ config, secrets, store, logger, clock = systemClock }: ServiceOptions): Service {
+  const registry = new Registry();
+  const metrics = prometheusMetrics({ registry });
+  const onFault: OnFault = ({ source, error }) => logger.error({ source, err: error }, "fault");
+
+  const audit = createAudit({
+    store,
+    name: "portcullis",
+    clock,
+    metrics,
+    signer: createSigner({ name: "portcullis.example/audit", seed: secrets.auditSigningKey }),
+  });
+  const record = auditRecorder(audit, logger);
+
+  const policy = createPolicy(metrics, record.rbac);
+  const permit = createPermit(policy);
+
+  const auth = createAuth({
+    store,
+    users: createUserDirectory({ store }),
+    secrets: secrets.jwtSecrets,
+    apiKeyPeppers: secrets.apiKeyPeppers,
+    clock,
+    metrics,
+    onEvent: record.auth,
+  });
+
+  const limiter = createRateLimiter({
+    store,
+    floor: { limit: 3000, burst: 6000 },
+    unauthenticated: { limit: 120, burst: 240 },
+    tiers: limitPresets.tiers,
+    defaultTier: "free",
+    // Here seats decide: viewers are free, everybody else is on the organisation's plan.
+    tierOf: (principal) => (policy.checkRoles(principal, ["member"]).allowed ? "enterprise" : "free"),
+    operations: { "workflows.execute": { limit: 600, burst: 600 } },
+    exclude: ["/api/health", "/api/metrics"],
+    metrics,
+    clock,
+    onEvent: record.rateLimit,
+  });
+
+  const encryption = createEncryption({
+    keyring: createKeyring({ keys: secrets.encryptionKeys }),
+    policy: "strict",
+    namespace: "portcullis-reference-server",
+    metrics,
+    clock,
+  });
+  const secretOf = (endpointId: string) => ({ tenant: "service", table: "webhook-endpoints", recordId: endpointId, field: "/secret" });
+
+  const webhooks = createWebhooks({
+    store,
+    events: EVENTS,
+    sealSecret: (secret, { endpointId }) => encryption.encrypt(secret, secretOf(endpointId)),
+    openSecret: (sealed, { endpointId }) => String(encryption.decrypt(sealed, secretOf(endpointId))),
+    egress: { allow: config.webhookAllow, allowHttp: !config.production },
+    clock,
+    metrics,
+    onEvent: record.webhook,
+  });
+
+  const approvers = { canApprove: (principal: Parameters<typeof policy.check>[0]) => policy.check(principal, "workflows.approve").allowed };
+  const approvals = createApprovals({
+    store,
+    prefix: "/api",
+    policy: { LOW: approvers, MEDIUM: approvers, HIGH: approvers, CRITICAL: approvers },
+    policyVersion: String(policy.policyVersion),
+    metrics,
+    onEvent: (event) => {
+      record.approval(event);
+      announce(webhooks, event).catch((error: unknown) => onFault({ source: "webhooks", error }));
+    },
+  });
+
+  const cache = createDecisionCache<Routing | null>({ clock, metrics });
+  const integrations = createEncryptedStore(store.records, { collection: "integrations", fields: ENCRYPTED_FIELDS, encryption });
+  const documented: readonly Route[] = [
+    ...systemRoutes({ registry, ping: () => store.ping(), startedAt: clock.now(), now: () => clock.now() }),
+    ...authRoutes(auth, { prefix: "/api/auth" }).map(inEnvelope),
+    ...workflowRoutes({
+      permit,
+      approvals,
+      workflows: createCollection(store.records, "workflows", storedWorkflowSchema),
+      executions: createCollection(store.records, "executions", executionSchema),
+      publish: (workspaceId, eventType, payload) => webhooks.publish(eventType, payload, { workspaceId }),
+      limitExecutions: limiter.limitOperation("workflows.execute"),
+    }),
+    ...approvalRoutes(approvals, { guards: [permit("workflows.read")] }).map(inEnvelope),
+    ...decisionRoutes({ permit, policies: createCollection(store.records, "policies", policySchema), cache }),
+    ...integrationRoutes({ permit, integrations: createCollection(integrations, "integrations", integrationSchema) }),
+    ...webhookRoutes({ permit, webhooks }),
+    ...auditRoutes(audit, { prefix: "/api", guards: [permit("audit.read")], exportGuards: [permit("audit.export")] }).map(inEnvelope),
+  ];
+
+  // Outermost first. Rate limits stand around authentication, so that a flood of bad tokens costs little.
+  const guards: readonly Guard[] = [
+    securityHeaders({ hstsMaxAgeSeconds: config.production ? 63_072_000 : false }),
+    correlationId(),
+    clientIp({ trustedProxies: config.trustedProxies }),
+    requestLog(logger),
+    cors({ origins: config.corsOrigins }),
+    limiter.limitFloor(),
+    auditRequests(audit),
+    limiter.limitUnauthenticated(authenticate(auth, { required: false, mustChangePassword: "allow" })),
+    limiter.limitAuthenticated(),
+  ];
+
+  return Object.freeze({
+    app: createApp({ guards, routes: [...documented, ...docsRoutes(documented)], renderProblem: renderInEnvelope, onFault }),
+    auth,
+    webhooks,
+    start: () => webhooks.start(),
+    async stop() {
+      await webhooks.stop({ graceMs: 5000 });
+      await audit.flush();
+    },
+  });
+}
+
+// An approval's life as events of its workspace.
+async function announce(webhooks: Webhooks<typeof EVENTS>, { type, approval }: ApprovalEvent): Promise<void> {
+  if (type !== "approval.requested" && type !== "approval.approved" && type !== "approval.denied" && type !== "approval.executed") return;
+  const { id, workspaceId, operationType, riskLevel, status } = approval;
+  // One id for each approval and state: told twice, it is sent once.
+  await webhooks.publish(
+    type,
+    { approvalId: id, operation: operationType, risk: riskLevel, status },
+    { workspaceId, deliveryId: `${type.replace(".", "_")}_${id}` },
+  );
+}
