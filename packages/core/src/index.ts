@@ -19,7 +19,7 @@ export { parsePage } from "./http/pagination.js";
 export { problemResponse, renderProblemJson } from "./http/render-problem.js";
 export { defineRoute } from "./http/route.js";
 export { createMemoryStore } from "./memory/memory-store.js";
-export { clampDebt, hasRoom, limitState, roomFor, spanOf } from "./ports/limit-state.js";
+export { clampDebt, hasRoom, limitState, roomFor, spanOf } from "./runtime/limit-state.js";
 export { parseQuery } from "./http/route-input.js";
 export { securityHeaders } from "./http/security-headers.js";
 export { JsonRefused, parseStrictJson } from "./http/strict-json.js";

@@ -1,4 +1,4 @@
-import { clampDebt, hasRoom, limitState, spanOf } from "../ports/limit-state.js";
+import { clampDebt, hasRoom, limitState, spanOf } from "../runtime/limit-state.js";
 import type { LimitCell, LimitResult, Limits } from "../ports/limits.js";
 import type { Clock } from "../runtime/clock.js";
 import { LimitTable } from "./limit-table.js";

@@ -1,4 +1,4 @@
-import type { LimitCell, LimitState } from "./limits.js";
+import type { LimitCell, LimitState } from "../ports/limits.js";
 
 // Sums of fractional intervals round: without slack, a burst of 3 at 1000/3 ms could lose its third unit. Instants in ms have
 // a grain of 2^-12 ms in a double, and each unit of a burst may lose half of it. A hundredth of a unit is the most: nobody
