@@ -3,6 +3,7 @@ export { toApp, toFetchResponse, toStream } from "./adapter-laws/adapter-host.js
 export { adapterMutants } from "./mutants/adapter-mutants.js";
 export { NodeAdapter } from "./mutants/node-adapter.js";
 export { createManualClock } from "./manual-clock.js";
+export { portLaws, portLawsFor } from "./port-laws/port-laws.js";
 
 export type { ManualClock } from "./manual-clock.js";
 export type {
@@ -14,5 +15,6 @@ export type {
   NativeRoute,
   RunningAdapter,
 } from "./adapter-laws/adapter-host.js";
+export type { PortLaw, PortName, StoreHost } from "./port-laws/port-law.js";
 export type { AdapterLaw } from "./adapter-laws/adapter-law.js";
 export type { AdapterMutant } from "./mutants/adapter-mutants.js";

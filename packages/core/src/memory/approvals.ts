@@ -12,7 +12,8 @@ export function createMemoryApprovals(clock: Clock): Approvals {
     open(approval: NewApproval): { readonly record: ApprovalRecord; readonly created: boolean } {
       const now = clock.now();
       const key = requestKey(approval);
-      const known = records.get(openIds.get(key) ?? "");
+      const openId = openIds.get(key);
+      const known = openId === undefined ? undefined : records.get(openId);
       if (known !== undefined && isOpen(known, now)) return Object.freeze({ record: known, created: false });
       const { ttlMs, id, workspaceId, requesterId, risk, operation, digest, data } = approval;
       const record: ApprovalRecord = Object.freeze({
