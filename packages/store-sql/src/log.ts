@@ -37,7 +37,7 @@ export function createSqlLog(database: Database): Log {
           "INSERT INTO log_heads (log, size, frontier) VALUES ($1, $2, $3) ON CONFLICT (log) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
           [log, size, frontier],
         );
-        return Object.freeze({ size, frontier: frontier.slice() });
+        return Object.freeze({ size, frontier: Uint8Array.from(frontier) });
       });
     },
     head: (log: string) => readHead(database, log),

@@ -7,11 +7,11 @@ interface Book {
   frontier: Uint8Array;
 }
 
-/** Logs in this process; they end with it. Bytes are copied on the way in and on the way out: a typed array cannot be frozen. */
+/** Logs in this process; they end with it. Bytes are copied on the way in and out: a typed array cannot be frozen, and `slice` of a Buffer shares it. */
 export function createMemoryLog(): Log {
   const books = new Map<string, Book>();
   const headOf = (book: Book | undefined): LogHead =>
-    Object.freeze({ size: book?.entries.length ?? 0, frontier: book?.frontier.slice() ?? new Uint8Array() });
+    Object.freeze({ size: book?.entries.length ?? 0, frontier: Uint8Array.from(book?.frontier ?? []) });
 
   return Object.freeze({
     append(log: string, build: (head: LogHead) => LogBatch): LogHead {
@@ -24,10 +24,10 @@ export function createMemoryLog(): Log {
         keys.add(key);
       }
       for (const entry of batch.entries) {
-        book.entries.push(Object.freeze({ ...entry, bytes: entry.bytes.slice(), index: book.entries.length }));
+        book.entries.push(Object.freeze({ ...entry, bytes: Uint8Array.from(entry.bytes), index: book.entries.length }));
         book.keys.add(entry.key);
       }
-      book.frontier = batch.frontier.slice();
+      book.frontier = Uint8Array.from(batch.frontier);
       books.set(log, book);
       return headOf(book);
     },
@@ -37,7 +37,7 @@ export function createMemoryLog(): Log {
       const found: StoredLogEntry[] = [];
       for (let index = Math.max(0, fromIndex); index < entries.length && found.length < limit; index += 1) {
         const entry = entries[index];
-        if (entry !== undefined && matches(entry, filter)) found.push(Object.freeze({ ...entry, bytes: entry.bytes.slice() }));
+        if (entry !== undefined && matches(entry, filter)) found.push(Object.freeze({ ...entry, bytes: Uint8Array.from(entry.bytes) }));
       }
       return Object.freeze(found);
     },

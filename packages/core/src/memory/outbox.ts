@@ -35,7 +35,7 @@ export function createMemoryOutbox(clock: Clock): Outbox {
       if (results.includes("conflict")) return Object.freeze(results);
       for (const { id, endpointId, workspaceId, eventType, body } of fresh.values()) {
         const item: OutboxItem = {
-          ...{ id, endpointId, workspaceId, eventType, body: body.slice(), status: "PENDING", attempts: 0, reclaims: 0 },
+          ...{ id, endpointId, workspaceId, eventType, body: Uint8Array.from(body), status: "PENDING", attempts: 0, reclaims: 0 },
           ...{ createdAt: now, dueAt: now, lastError: undefined, leaseToken: undefined, sequence: sequence++ },
         };
         items.set(id, item);
@@ -131,7 +131,7 @@ function matches(item: OutboxItem, filter: ListFilter): boolean {
 
 function snapshot(item: OutboxItem): Delivery {
   const { sequence: _sequence, leaseToken: _leaseToken, ...delivery } = item;
-  return Object.freeze({ ...delivery, body: item.body.slice() });
+  return Object.freeze({ ...delivery, body: Uint8Array.from(item.body) });
 }
 
 function isSame(a: Uint8Array, b: Uint8Array): boolean {
