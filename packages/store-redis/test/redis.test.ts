@@ -200,6 +200,15 @@ describeWith("redis", "the store on Redis", () => {
     expect(await store.tickets.put("a", "b", 60_000)).toBe(true);
   });
 
+  it("moves a session whose id is given to another subject: the pointer leads to one only", async () => {
+    const { sessions } = openRedisStore(connect(), { prefix: redisPrefix() });
+    const login = (id: string, subjectId: string) => sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, data: "" }, 0);
+    for (const id of ["a", "b", "c"]) await login(id, "ada");
+    await login("b", "bob");
+    expect((await sessions.list("ada")).map(({ id }) => id)).toEqual(["c", "a"]);
+    expect((await sessions.find("b"))?.subjectId).toBe("bob");
+  });
+
   it("obeys a manual clock", async () => {
     const clock = createManualClock();
     const { tickets, leases } = openRedisStore(connect(), { prefix: redisPrefix(), clock });
