@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { hosts } from "./hono-host.js";
 
 for (const host of hosts) {
-  describe(`${host.name}`, () => {
+  describe(`the adapter laws on ${host.name}`, () => {
     for (const law of adapterLawsFor(host)) {
       test(`${law.id} ${law.title}`, async () => {
         await expect(law.run(host)).resolves.toBeUndefined();

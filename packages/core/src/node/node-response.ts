@@ -21,7 +21,7 @@ export function settleAfter(incoming: NodeIncoming, outgoing: NodeOutgoing, sett
   };
   // A pipelined response that waits for its turn has no socket, and Node does not tell it when the connection dies.
   const waiting = outgoing.socket === null ? waitingOn(incoming.socket).add(onClose) : undefined;
-  outgoing.once("close", onClose);
+  outgoing.on("close", onClose); // it closes once: unsubscribing would cost more than the hook
 }
 
 /** Writes a Fetch response; its fields join those that are set already. Never rejects: a body that fails cuts the connection. */
