@@ -20,7 +20,7 @@ export function nextSteps(
     npm run demo                          the whole story, told step by step in a terminal
 
     TOKEN=$(curl -s ${url}/api/auth/login -H 'content-type: application/json' \\
-      -d '{"email":"${DEMO_USERS.member}","password":"${DEMO_PASSWORD}"}' | node -pe 'JSON.parse(fs.readFileSync(0)).data.accessToken')
+      -d '{"email":"${DEMO_USERS.member}","password":"${DEMO_PASSWORD}"}' | node -pe 'JSON.parse(fs.readFileSync(0)).data.access_token')
     curl -s ${url}/api/workflows -H "authorization: Bearer $TOKEN"
     curl -s ${url}/api/health
 

@@ -13,10 +13,11 @@ export function mount<T extends FastifyInstance>(fastify: T, app: App, options: 
   const settings = Object.freeze({ ...options });
   fastify.setErrorHandler((error, request, reply) => respond(reply, errorResponse(error, requestOf(request), settings)));
   fastify.register((scope, _options, done) => {
-    // Routes read the exact bytes themselves: Fastify must neither parse the body nor refuse its type.
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser("*", (_request, _payload, parsed) => parsed(null));
-    scope.setNotFoundHandler((request, reply) => serve(request, reply, app));
+    // Before Fastify looks at the body: routes read the exact bytes themselves, and a content type that it refuses is still
+    // answered with everything the guards say.
+    scope.addHook("onRequest", (request, reply) => serve(request, reply, app));
+    // Never reached: the hook has answered. It makes this scope the one of unmatched requests.
+    scope.setNotFoundHandler(() => {});
     done();
   });
   return fastify;

@@ -59,7 +59,7 @@ async function logIn(world: World): Promise<Cast> {
 /** Logs one of the seeded users in. @returns the access token. */
 export async function logInAs(call: ApiClient, role: keyof typeof DEMO_USERS): Promise<string> {
   const answer = await call("POST", "/api/auth/login", { body: { email: DEMO_USERS[role], password: DEMO_PASSWORD } });
-  return read(answer, 200, z.object({ accessToken: z.string() })).accessToken;
+  return read(answer, 200, z.object({ access_token: z.string() })).access_token;
 }
 
 async function listAndCreate(world: World, { call, member }: Cast): Promise<void> {
