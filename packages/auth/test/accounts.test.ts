@@ -110,6 +110,8 @@ describe("AUTH-O10 e-mail addresses are normalised before they are compared", ()
     },
   );
   it("the normal form of a normal form is itself", () => {
+    const composedOnlyInLowerCase = "\u0386\u0345@example.com";
+    expect(normaliseEmail(composedOnlyInLowerCase)).toBe("\u1fb4@example.com");
     fc.assert(
       fc.property(fc.string({ unit: "grapheme" }), fc.string({ unit: "binary" }), (local, domain) => {
         const normal = normaliseEmail(`${local}@${domain}`);

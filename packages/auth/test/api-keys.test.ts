@@ -1,6 +1,7 @@
 import type { Principal } from "@portcullis/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { parseApiKeyText } from "../src/api-keys/api-key-text.js";
 import { codeOf, createFixture, createFixtureWithAda, EMAIL, OLD_SECRET, PASSWORD, PEPPER, valueOf, wrapPort } from "./auth-fixture.js";
 
 async function createFixtureWithKey(options: Parameters<typeof createFixtureWithAda>[0] = {}) {
@@ -57,7 +58,13 @@ describe("API keys", () => {
       const [prefix, environment, , secret, sum] = other.key.split("_");
       return [prefix, environment, key.split("_")[2], secret, sum].join("_");
     })();
+    const foreign = await createFixtureWithKey({ apiKeys: { prefix: "abc", environment: "live" } });
+    const elsewhere = await createFixtureWithKey({ apiKeys: { prefix: "pcs", environment: "test" } });
+    const parsing = { prefix: "pcs", environment: "live" };
+    expect([foreign.key, elsewhere.key, key].map((text) => parseApiKeyText(text, parsing) !== undefined)).toEqual([false, false, true]);
     for (const text of [
+      foreign.key,
+      elsewhere.key,
       wrongSecret,
       swapped,
       key.slice(0, -1),

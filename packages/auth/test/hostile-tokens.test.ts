@@ -2,6 +2,8 @@ import { createHmac } from "node:crypto";
 import fc from "fast-check";
 import { jwtVerify, SignJWT } from "jose";
 import { beforeAll, describe, expect, it } from "vitest";
+import { createSecretRing } from "../src/jwt/secret-ring.js";
+import { passwordSignature } from "../src/tokens/password-signature.js";
 import { type AuthFixture, codeOf, createFixture, OLD_SECRET, SECRET, valueOf } from "./auth-fixture.js";
 
 const key = new TextEncoder().encode(SECRET);
@@ -238,6 +240,11 @@ describe("AUTH-J10 tokens of other kinds and for others are refused", () => {
     { must_change_password: "no" },
   ])("%j", async (changes) => {
     expect(await verdict(withClaims(changes))).toBe(1002);
+  });
+  it("a session of another subject does not carry a token", async () => {
+    const ring = createSecretRing("secrets", SECRET);
+    expect(await verdict(withClaims({ pwd_sig: passwordSignature(ring.current, "ada", 1) }))).toBe("ok");
+    expect(await verdict(withClaims({ sub: "eve", pwd_sig: passwordSignature(ring.current, "eve", 1) }))).toBe(1004);
   });
   it("a refresh token does not authenticate, an access token does not refresh", async () => {
     const { auth } = createFixture();

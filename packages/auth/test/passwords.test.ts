@@ -94,6 +94,7 @@ describe("change of password", () => {
     expect(codeOf(await auth.login({ email: EMAIL, password: PASSWORD }))).toBe(1005);
     expect(codeOf(await auth.login({ email: EMAIL, password: NEW_PASSWORD }))).toBe("ok");
     expect(events).toContainEqual({ kind: "password_changed", userId });
+    expect((await fixture.store.sessions.list(userId)).map(({ createdAt }) => createdAt)).toHaveLength(2); // of the change, of the last login
   });
 
   it("the password version alone ends tokens, without any session being touched", async () => {

@@ -96,6 +96,23 @@ describe("refresh", () => {
     }
   });
 
+  it("AUTH-R6 a service account is not refreshed: it has API keys", async () => {
+    const { auth, users } = createFixture();
+    const robot = await users.create({
+      type: "service",
+      email: "robot@example.com",
+      name: undefined,
+      passwordHash: undefined,
+      mustChangePassword: false,
+      roles: [],
+      orgRoles: [],
+      orgId: undefined,
+      workspaceId: undefined,
+    });
+    const { refreshToken } = await auth.createTokenPair({ userId: robot?.id ?? "", role: [] });
+    expect(codeOf(await auth.refresh(refreshToken))).toBe(1004);
+  });
+
   it("AUTH-R7 no chain of refreshes outlives the login's 30 days", async () => {
     const fixture = await createFixtureWithAda({ accessTtlMs: 86_400_000 });
     let pair = await login(fixture);

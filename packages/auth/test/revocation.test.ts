@@ -114,7 +114,19 @@ describe("a disabled account", () => {
     expect(codeOf(await auth.verifyAccessToken(tokens.accessToken))).toBe(1004);
     expect(codeOf(await auth.login({ email: EMAIL, password: PASSWORD }))).toBe("ok");
     expect(codeOf(await auth.apiKeys.authenticate(key))).toBe("ok");
-    expect((await store.subjects.read(userId)).disabled).toBe(false);
+    // Not by the sessions alone: what a login that began before was just opening dies as well.
+    expect(await store.subjects.read(userId)).toEqual({ disabled: false, tokenVersion: 2, passwordVersion: 1 });
+  });
+
+  it("the flag alone refuses a token, and disabling leaves no session open", async () => {
+    const { auth, store } = createFixture();
+    const { accessToken } = await auth.createTokenPair(subject);
+    await store.subjects.setDisabled("ada", true);
+    expect(codeOf(await auth.verifyAccessToken(accessToken))).toBe(1004);
+    await store.subjects.setDisabled("ada", false);
+    expect(codeOf(await auth.verifyAccessToken(accessToken))).toBe("ok");
+    await auth.setDisabled("ada", true);
+    expect(await store.sessions.list("ada")).toEqual([]);
   });
 });
 

@@ -78,7 +78,7 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
       type: "access",
       jti: createId(),
     });
-    const pair: TokenPair = Object.freeze({
+    return Object.freeze({
       accessToken: kinds.access.jws.sign(access),
       refreshToken: kinds.refresh.jws.sign({ ...shared, exp: refreshExp, type: "refresh", jti: refreshId }),
       issuedAt: iat * 1000,
@@ -86,8 +86,6 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
       refreshExpiresAt: refreshExp * 1000,
       sessionId: session.id,
     });
-    instruments.issuedPair();
-    return pair;
   };
 
   return Object.freeze({
@@ -104,6 +102,7 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
         { id: session.id, subjectId: userId, refreshHash: refreshHash(refreshId), ttlMs: settings.refreshTtlMs, data: "{}" },
         settings.maxSessionsPerUser,
       );
+      instruments.issuedPair();
       for (const sessionId of evicted) {
         instruments.revoked("session");
         instruments.emit({ kind: "session_evicted", userId, sessionId });

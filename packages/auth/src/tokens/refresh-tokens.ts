@@ -46,8 +46,6 @@ export function createTokenRefresher(
     const { sub, sid, jti } = claims;
     const session = await store.sessions.find(sid);
     if (session === undefined || session.subjectId !== sub) return refuse(denied(problems.sessionRevoked()), "session_ended");
-    const presented = issuer.refreshHash(jti);
-    if (session.refreshHash !== presented) return reused(claims);
 
     // Read afresh: nothing is copied from the old token, so a changed role or a closed account takes effect now. The state
     // comes before the account, so that a change between the two ends in a token that is refused.
@@ -62,11 +60,12 @@ export function createTokenRefresher(
     // Made before the exchange: a fault in making them leaves the old refresh token good.
     const pair = issuer.renew(toTokenSubject(account), state, session, nextId);
     // The one step that decides: of any number of parallel calls with this token, exactly one wins.
-    if (!(await store.sessions.rotate(sid, presented, issuer.refreshHash(nextId)))) {
-      // Lost: to a logout, or to another holder of the same token.
+    if (!(await store.sessions.rotate(sid, issuer.refreshHash(jti), issuer.refreshHash(nextId)))) {
+      // Lost: to a logout, or because the token was redeemed before.
       const ended = (await store.sessions.find(sid)) === undefined;
       return ended ? refuse(denied(problems.sessionRevoked()), "session_ended") : reused(claims);
     }
+    instruments.issuedPair();
     instruments.succeeded("refresh");
     instruments.emit({ kind: "token_refreshed", userId: sub, sessionId: sid });
     return ok(pair);
