@@ -19,6 +19,8 @@ export interface Config {
   readonly trustedProxies: readonly string[];
   /** Receivers of webhooks that may be private addresses: `127.0.0.1:9000`, `10.1.0.0/16`. */
   readonly webhookAllow: readonly string[];
+  /** How long a receiver may take to answer. */
+  readonly webhookTimeoutMs: number;
   readonly logLevel: "fatal" | "error" | "warn" | "info" | "debug" | "silent";
 }
 
@@ -64,6 +66,7 @@ const schema = z.object({
   CORS_ORIGINS: list,
   TRUSTED_PROXIES: list,
   WEBHOOK_ALLOW: list,
+  WEBHOOK_TIMEOUT_MS: z.coerce.number().int().min(1000).max(300_000).default(30_000),
   LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
 });
 
@@ -108,6 +111,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     corsOrigins: env.CORS_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
     webhookAllow: env.WEBHOOK_ALLOW,
+    webhookTimeoutMs: env.WEBHOOK_TIMEOUT_MS,
     logLevel: env.LOG_LEVEL,
   });
 }

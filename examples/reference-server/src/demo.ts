@@ -19,7 +19,8 @@ function narrate(line: string): void {
 const directory = await mkdtemp(join(tmpdir(), "portcullis-demo-"));
 const receiver = await startReceiver();
 const database = join(directory, "portcullis.db");
-const start = (): Promise<ServerProcess> => startServerProcess({ PORTCULLIS_DATA: directory, WEBHOOK_ALLOW: receiver.address });
+const start = (): Promise<ServerProcess> =>
+  startServerProcess({ PORTCULLIS_DATA: directory, WEBHOOK_ALLOW: receiver.address, WEBHOOK_TIMEOUT_MS: "2000" });
 let server = await start();
 narrate(`A server of its own at ${server.url}, on SQLite in a folder that is removed at the end.`);
 try {

@@ -115,6 +115,9 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     events: EVENTS,
     sealSecret: (secret, { endpointId }) => encryption.encrypt(secret, secretOf(endpointId)),
     openSecret: (sealed, { endpointId }) => String(encryption.decrypt(sealed, secretOf(endpointId))),
+    timeoutMs: config.webhookTimeoutMs,
+    // What a worker that died held is taken up again after this: as soon as the package allows.
+    leaseMs: config.webhookTimeoutMs + 10_000,
     egress: { allow: config.webhookAllow, allowHttp: !config.production },
     clock,
     metrics,

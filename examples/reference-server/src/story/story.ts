@@ -240,9 +240,9 @@ async function verifyTheAudit(world: World, { call, admin }: Cast): Promise<void
   world.narrate(`${before.size} entries exported; verified: ${before.verdict}.`);
   if (world.corruptAudit === undefined) return world.narrate("There is no database to tamper with in this store.");
   const index = await world.corruptAudit();
-  const after = read(await call("GET", "/api/audit/verify", { token: admin }), 200, verdict.extend({ index: z.number() }));
-  assert.deepEqual([after.verdict, after.index], ["tampered", index]);
-  world.narrate(`One bit flipped in the database, in entry ${index}; verified: ${after.verdict}, at entry ${after.index}.`);
+  const after = read(await call("GET", "/api/audit/verify", { token: admin }), 200, verdict.extend({ firstBad: z.number() }));
+  assert.deepEqual([after.verdict, after.firstBad], ["tampered", index]);
+  world.narrate(`One bit flipped in the database, in entry ${index}; verified: ${after.verdict}, at entry ${after.firstBad}.`);
 }
 
 /** The data of an answer with the expected status, validated. */
