@@ -13,7 +13,8 @@ export type { ApiKeySettings, AuthOptions, AuthStore, LockoutSettings, PasswordS
 export type { Auth } from "./create-auth.js";
 export type { AuthErrorCode } from "./errors.js";
 export type { AuthenticateOptions } from "./http/authenticate.js";
-export type { AuthRoutesOptions, SetupOptions } from "./http/auth-routes.js";
+export type { AuthRoutesOptions } from "./http/auth-routes.js";
+export type { SetupOptions } from "./http/setup-route.js";
 export type { PasswordChange } from "./login/change-password.js";
 export type { NewAccount } from "./login/create-account.js";
 export type { Login, LoginRequest } from "./login/password-login.js";

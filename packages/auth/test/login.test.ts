@@ -134,6 +134,12 @@ describe("lockout", () => {
     expect(fixture.counted).toContain("auth_lockouts_total{}");
   });
 
+  it("AUTH-P what is too long to be a password is refused unhashed and counts for nothing", async () => {
+    const fixture = await createFixtureWithAda({ lockout: { threshold: 1 } });
+    for (let round = 0; round < 3; round += 1) expect(codeOf(await attempt(fixture, "x".repeat(1025)))).toBe(1005);
+    expect(codeOf(await attempt(fixture, PASSWORD))).toBe("ok");
+  });
+
   it("AUTH-L1 failures add up within the window only", async () => {
     const fixture = await createFixtureWithAda({ lockout });
     for (let failed = 0; failed < 2; failed += 1) await attempt(fixture);
