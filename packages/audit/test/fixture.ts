@@ -13,28 +13,35 @@ export interface EditableLog extends Log {
 
 export function createEditableLog(): EditableLog {
   const books: EditableLog["books"] = new Map();
-  const headOf = (name: string): LogHead => ({ size: books.get(name)?.entries.length ?? 0, frontier: books.get(name)?.frontier ?? new Uint8Array() });
-  const heads = new Map<string, number>();
-  const sizeOf = (name: string): number => heads.get(name) ?? headOf(name).size;
+  // The size is kept beside the rows, as a database keeps it: who deletes rows does not change it.
+  const sizes = new Map<string, number>();
+  const headOf = (name: string): LogHead => ({ size: sizes.get(name) ?? 0, frontier: books.get(name)?.frontier ?? new Uint8Array() });
   return {
     books,
     async append(name, build) {
-      const batch: LogBatch = build({ ...headOf(name), size: sizeOf(name) });
+      const { size } = headOf(name);
+      const batch: LogBatch = build(headOf(name));
       const book = books.get(name) ?? { entries: [], frontier: new Uint8Array() };
       for (const { key } of batch.entries) if (book.entries.some((entry) => entry.key === key)) throw new DuplicateLogKey(key);
-      batch.entries.forEach((entry) => book.entries.push({ ...entry, index: book.entries.length }));
+      batch.entries.forEach((entry, offset) => book.entries.push({ ...entry, index: size + offset }));
       book.frontier = batch.frontier;
       books.set(name, book);
-      heads.set(name, sizeOf(name) + batch.entries.length);
-      return { ...headOf(name), size: sizeOf(name) };
+      sizes.set(name, size + batch.entries.length);
+      return headOf(name);
     },
-    head: async (name) => ({ ...headOf(name), size: sizeOf(name) }),
+    head: async (name) => headOf(name),
     read: async (name, from, limit) => (books.get(name)?.entries ?? []).filter(({ index }) => index >= from).slice(0, limit),
   };
 }
 
 export function auditOver(log: Log, options: Partial<AuditOptions> = {}) {
-  return createAudit({ store: { log }, name: NAME, clock: createManualClock(), signer: createSigner({ name: NAME, seed: SEED }), ...options });
+  return createAudit({
+    store: { log },
+    name: NAME,
+    clock: createManualClock(),
+    signer: createSigner({ name: NAME, seed: SEED }),
+    ...options,
+  });
 }
 
 /** A log of that many events, with a checkpoint after each of these sizes. */

@@ -65,6 +65,8 @@ export interface AuditEvent extends AuditEventInput {
 
 const id = z.string().min(1).max(256);
 const text = z.string().max(8192);
+// Made by bounded-json.ts, or read from JSON: it is JSON. A schema that rebuilds it would drop a member called "__proto__".
+const json = z.unknown() as z.ZodType<JsonValue>;
 const actor = z.strictObject({ type: z.enum(AUDIT_ACTOR_TYPES), id, name: text.optional() });
 const target = z.strictObject({ type: id, id: text.optional(), name: text.optional() });
 
@@ -84,7 +86,7 @@ export const auditEventSchema: z.ZodType<AuditEvent> = z.strictObject({
   userAgent: text.optional(),
   correlationId: text.optional(),
   workspaceId: z.string().max(256).optional(),
-  details: z.json().optional(),
+  details: json.optional(),
   redacted: z.array(z.string()).optional(),
   truncated: z.array(z.string()).optional(),
 });

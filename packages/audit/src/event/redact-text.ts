@@ -15,8 +15,8 @@ const SHAPES: readonly { readonly shape: RegExp; readonly replacement: string }[
 ];
 
 // `name=value`, `name: value`, `"name":"value"`, in query strings, headers, forms and broken JSON. Percent-encoded names count.
-const PAIR =
-  /(?<![A-Za-z0-9_%.-])([A-Za-z%][A-Za-z0-9_%.-]{1,63})(\\?["']?\]?\s{0,4}[:=]\s{0,4})(\\?"(?:[^"\\]|\\.)*(?:\\?"|$)|'[^']*'?|[^\s&;,"'}\]]+)/g;
+const NAME = /(?<![A-Za-z0-9_%.-])([A-Za-z%][A-Za-z0-9_%.-]{1,63})\\?["']?\]?\s{0,4}[:=]\s{0,4}/g;
+const VALUE = /(\\?")(?:[^"\\]|\\(?!"))*(?:\\?"|\\?$)|'[^']*'?|[^\s&;,"'}\])]+/y;
 // A header takes its whole line: it may hold several words.
 const HEADER_LINE = /^([ \t]{0,8})((?:proxy-)?authorization|(?:set-)?cookie)(\s{0,4}:\s{0,4})[^\r\n]+/gim;
 
@@ -29,10 +29,26 @@ export function redactText(text: string, isSecretName: IsSecretName): string {
   if (!/[:=.+ ]/.test(text)) return text;
   let redacted = text.replace(HEADER_LINE, `$1$2$3${REDACTED}`);
   for (const { shape, replacement } of SHAPES) redacted = redacted.replace(shape, replacement);
-  return redacted.replace(PAIR, (whole: string, name: string, separator: string, value: string) => {
-    if (!isSecretName(decoded(name)) || value.startsWith(REDACTED)) return whole;
-    return `${name}${separator}${value.startsWith('"') ? `"${REDACTED}"` : REDACTED}`;
-  });
+  return redactNamed(redacted, isSecretName);
+}
+
+// Name by name, not pair by pair: in "login failed: password=x" the value of the first is the pair that matters.
+function redactNamed(text: string, isSecretName: IsSecretName): string {
+  let result = "";
+  let copiedTo = 0;
+  NAME.lastIndex = 0;
+  for (let named = NAME.exec(text); named !== null; named = NAME.exec(text)) {
+    const valueAt = NAME.lastIndex;
+    if (!isSecretName(decoded(named[1] ?? "")) || text.startsWith(REDACTED, valueAt)) continue;
+    VALUE.lastIndex = valueAt;
+    const value = VALUE.exec(text);
+    if (value === null) continue;
+    const quote = value[1] ?? "";
+    result += `${text.slice(copiedTo, valueAt)}${quote}${REDACTED}${quote}`;
+    copiedTo = VALUE.lastIndex;
+    NAME.lastIndex = copiedTo;
+  }
+  return result + text.slice(copiedTo);
 }
 
 function decoded(name: string): string {

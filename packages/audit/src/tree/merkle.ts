@@ -149,8 +149,9 @@ export function verifyConsistency(claim: ConsistencyClaim): boolean {
   const { root1, root2, proof } = claim;
   const [size1, size2] = [BigInt(claim.size1), BigInt(claim.size2)];
   if (size1 < 0n || size1 > size2 || !areHashes([root1, root2, ...proof])) return false;
+  if (size1 === 0n && Buffer.compare(root1, emptyRoot()) !== 0) return false;
   if (size1 === size2) return proof.length === 0 && Buffer.compare(root1, root2) === 0;
-  if (size1 === 0n) return proof.length === 0 && Buffer.compare(root1, emptyRoot()) === 0;
+  if (size1 === 0n) return proof.length === 0;
   // A complete first tree is a node of the second: its root is left out of the proof.
   const isComplete = (size1 & (size1 - 1n)) === 0n;
   const [first, ...rest] = isComplete ? [root1, ...proof] : proof;

@@ -131,11 +131,11 @@ class LogWalk {
     const kept = readHeadIfWhole(head);
     if (kept === undefined) return tampered("changed_head", { from: 0, to: head.size });
     for await (const entry of readEntries(log, this.logId, 0, head.size)) {
-      const finding = this.#contradiction() ?? (await this.#take(entry, log));
+      const finding = earlier(this.#contradiction(), await this.#take(entry, log));
       if (finding !== undefined) return finding;
     }
     if (this.frontier.size !== head.size) return exactly("missing_entry", this.frontier.size);
-    return this.#contradiction() ?? this.#end(kept) ?? (await this.#beyond(log));
+    return earlier(this.#contradiction(), this.#end(kept)) ?? (await this.#beyond(log));
   }
 
   #end(kept: TreeHead): Finding | undefined {
@@ -254,6 +254,12 @@ function readHeadIfWhole(head: LogHead): TreeHead | undefined {
     if (error instanceof AuditError) return undefined;
     throw error;
   }
+}
+
+/** A signed root says that something before it is wrong; a link that says exactly what, before that root, is the better finding. */
+function earlier(contradiction: Finding | undefined, finding: Finding | undefined): Finding | undefined {
+  if (contradiction === undefined) return finding;
+  return finding?.firstBad !== undefined && finding.firstBad < contradiction.within.to ? finding : contradiction;
 }
 
 function exactly(reason: TamperReason, index: number): Finding {
