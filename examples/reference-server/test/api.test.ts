@@ -1,0 +1,132 @@
+import { manifest, unguardedRoutes } from "@portcullis/rbac";
+import { createMemoryStore } from "@portcullis/core";
+import { createManualClock } from "@portcullis/testkit";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { parseConfig } from "../src/config.js";
+import { createLogger } from "../src/logger.js";
+import { createService, type Service } from "../src/service.js";
+import { type ApiClient, createApiClient } from "../src/story/api-client.js";
+import { logInAs, read } from "../src/story/story.js";
+import { startService, type TestWorld } from "./start-service.js";
+
+function serviceOfItsOwn(): Service {
+  const secrets = {
+    jwtSecrets: "abcdefgh".repeat(5),
+    encryptionKeys: "0123456789abcdef".repeat(4),
+    apiKeyPeppers: "ijklmnop".repeat(5),
+    auditSigningKey: Buffer.from("0123456789abcdefghijklmnopqrstuv").toString("base64"),
+    generated: true,
+  };
+  return createService({
+    config: parseConfig({}),
+    secrets,
+    store: createMemoryStore(),
+    logger: createLogger({ logLevel: "silent" }),
+    clock: createManualClock(0),
+  });
+}
+
+describe("the API", () => {
+  let world: TestWorld;
+  let call: ApiClient;
+  beforeAll(async () => {
+    world = await startService("hono", "memory");
+    call = createApiClient(world.url);
+  });
+  afterAll(() => world.close());
+
+  it("is described by an OpenAPI document that changes only on purpose", async () => {
+    const document = JSON.stringify(JSON.parse((await call("GET", "/openapi.json")).text), undefined, 2);
+    await expect(`${document}\n`).toMatchFileSnapshot("openapi.snapshot.json");
+  });
+
+  it("guards every route that changes something; logging in is the exception", () => {
+    const { app } = serviceOfItsOwn();
+    const open = unguardedRoutes(manifest(app.routes)).map(({ operationId }) => operationId);
+    // These act on the caller's own account: the credential is the permission.
+    const own = /^auth(?:Login|Refresh|Logout|LogoutAll|ChangePassword|CreateApiKey|RevokeApiKey|ApiKey\w*|\w*ApiKey)$/;
+    expect(open.filter((operationId) => !own.test(operationId))).toEqual([]);
+  });
+
+  it("puts the correlation id into the response, the problem, the log and the audit trail", async () => {
+    const headers = { "x-request-id": "trace-4711" };
+    const answer = await call("GET", "/api/workflows", { headers });
+    expect([answer.status, answer.headers.get("x-request-id"), answer.json?.errorDetail?.["instance"]]).toEqual([
+      401,
+      "trace-4711",
+      "trace-4711",
+    ]);
+    expect(world.lines.some((line) => line.includes('"requestId":"trace-4711"'))).toBe(true);
+    const token = await logInAs(call, "admin");
+    const { events } = read(
+      await call("GET", "/api/audit?limit=200", { token }),
+      200,
+      z.object({ events: z.array(z.object({ correlationId: z.string().optional() })) }),
+    );
+    expect(events.some(({ correlationId }) => correlationId === "trace-4711")).toBe(true);
+  });
+
+  it("answers with the envelope, or with the bare problem to those who ask for it", async () => {
+    expect((await call("GET", "/nothing")).json).toMatchObject({ data: null, success: false, errorDetail: { code: 3001 } });
+    const bare = await call("GET", "/nothing", { headers: { accept: "application/problem+json" } });
+    expect([bare.headers.get("content-type"), JSON.parse(bare.text)]).toEqual([
+      "application/problem+json",
+      expect.objectContaining({ code: 3001, status: 404 }),
+    ]);
+  });
+
+  it("shows metrics by bounded labels, and its health", async () => {
+    const metrics = await call("GET", "/api/metrics");
+    expect(metrics.text).toContain("portcullis_rate_limit_checks_total");
+    expect(metrics.text).toContain("portcullis_audit_events_total");
+    expect(metrics.text).not.toMatch(/acme|@/);
+    expect(read(await call("GET", "/api/health"), 200, z.object({ status: z.literal("ok") })).status).toBe("ok");
+  });
+
+  it("keeps workspaces apart and revisions honest", async () => {
+    const token = await logInAs(call, "member");
+    const body = { name: "W", steps: [{ tool: "math.sum", input: { values: [1, 2] } }] };
+    const { id } = read(await call("POST", "/api/workflows", { token, body }), 201, z.object({ id: z.string() }));
+    const put = (expectedRevision: number, headers: Record<string, string> = {}) =>
+      call("PUT", `/api/workflows/${id}`, { token, body: { ...body, name: "W2", expectedRevision }, headers });
+    expect((await put(1, { "if-match": '"9"' })).json?.errorDetail?.code).toBe(4002);
+    const changed = await Promise.all(Array.from({ length: 20 }, () => put(1)));
+    expect(changed.filter(({ status }) => status === 200)).toHaveLength(1);
+    expect(changed.filter(({ status }) => status === 409)).toHaveLength(19);
+    expect((await call("GET", "/api/workflows/unknown", { token })).status).toBe(404);
+  });
+
+  it("of a risky workflow that changed after the approval runs nothing", async () => {
+    const [member, admin] = [await logInAs(call, "member"), await logInAs(call, "admin")];
+    const body = { name: "R", steps: [{ tool: "email.send", input: { to: "a@example.com" } }] };
+    const { id } = read(await call("POST", "/api/workflows", { token: member, body }), 201, z.object({ id: z.string() }));
+    const execute = { token: member, body: { expectedRevision: 1 } };
+    const asked = await call("POST", `/api/workflows/${id}/execute`, execute);
+    const location = asked.headers.get("location") ?? "";
+    expect((await call("POST", `${location}/approve`, { token: admin, body: {} })).status).toBe(200);
+    await call("PUT", `/api/workflows/${id}`, {
+      token: member,
+      body: { ...body, steps: [{ tool: "records.purge" }], expectedRevision: 1 },
+    });
+    const answer = await call("POST", `/api/workflows/${id}/execute`, {
+      ...execute,
+      headers: { "approval-id": location.split("/").at(-1) ?? "" },
+    });
+    expect([answer.status, answer.json?.errorDetail?.code]).toEqual([409, 4002]);
+  });
+
+  it("the requester cannot approve, nor can somebody without the permission", async () => {
+    const [member, admin, viewer] = [await logInAs(call, "member"), await logInAs(call, "admin"), await logInAs(call, "viewer")];
+    const { id } = read(
+      await call("POST", "/api/workflows", { token: admin, body: { name: "S", steps: [{ tool: "email.send" }] } }),
+      201,
+      z.object({ id: z.string() }),
+    );
+    const asked = await call("POST", `/api/workflows/${id}/execute`, { token: admin, body: { expectedRevision: 1 } });
+    const approve = `${asked.headers.get("location")}/approve`;
+    expect((await call("POST", approve, { token: admin, body: {} })).json?.errorDetail?.code).toBe(1106);
+    expect((await call("POST", approve, { token: viewer, body: {} })).status).toBe(404);
+    expect((await call("POST", approve, { token: member, body: {} })).status).toBe(404);
+  });
+});

@@ -1,0 +1,77 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { ConfigError, parseConfig } from "../src/config.js";
+import { loadSecrets } from "../src/development-secrets.js";
+
+const PRODUCTION = {
+  NODE_ENV: "production",
+  JWT_SECRETS: "x".repeat(40),
+  ENCRYPTION_KEYS: "0f".repeat(32),
+  API_KEY_PEPPERS: "y".repeat(40),
+  AUDIT_SIGNING_KEY: "z".repeat(44),
+  DATABASE_URL: "postgres://db.internal/portcullis",
+  TRUSTED_PROXIES: "10.0.0.0/8",
+};
+
+function mistakesOf(environment: Record<string, string>): readonly string[] {
+  try {
+    parseConfig(environment);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.mistakes;
+    throw error;
+  }
+  return [];
+}
+
+describe("the configuration", () => {
+  it("needs nothing in development, and stays on this machine", () => {
+    expect(parseConfig({})).toMatchObject({
+      production: false,
+      host: "127.0.0.1",
+      port: 8080,
+      databaseUrl: "file:./data/portcullis.db",
+      framework: "hono",
+    });
+  });
+
+  it("names every mistake at once", () => {
+    const mistakes = mistakesOf({ PORT: "80000", DATABASE_URL: "mysql://x", JWT_SECRETS: "short", LOG_LEVEL: "loud" });
+    expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual(["PORT", "DATABASE_URL", "JWT_SECRETS", "LOG_LEVEL"]);
+    expect(mistakes.join()).not.toContain("short");
+  });
+
+  it("reads an empty variable as one that is not set", () => {
+    expect(parseConfig({ JWT_SECRETS: "", REDIS_URL: "" }).redisUrl).toBeUndefined();
+  });
+
+  it("of production refuses everything that a development server makes up, and says what to set", () => {
+    expect(mistakesOf({ NODE_ENV: "production" }).map((mistake) => mistake.split(" ")[0])).toEqual(
+      Object.keys(PRODUCTION).filter((name) => name !== "NODE_ENV"),
+    );
+    expect(mistakesOf(PRODUCTION)).toEqual([]);
+    expect(mistakesOf({ ...PRODUCTION, CORS_ORIGINS: "*" })).toHaveLength(1);
+  });
+});
+
+describe("development secrets", () => {
+  it("are made once, kept for their owner only, and shared by two servers that start at once", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "portcullis-secrets-"));
+    try {
+      const config = parseConfig({ PORTCULLIS_DATA: join(directory, "data") });
+      const [one, two] = await Promise.all([loadSecrets(config), loadSecrets(config)]);
+      expect(one).toEqual(two);
+      expect(await loadSecrets(config)).toEqual(one);
+      expect(JSON.parse(await readFile(join(directory, "data/development-secrets.json"), "utf8"))).toMatchObject({
+        jwtSecrets: one.jwtSecrets,
+      });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("give way to configured ones", async () => {
+    expect(await loadSecrets(parseConfig(PRODUCTION))).toMatchObject({ generated: false, jwtSecrets: PRODUCTION.JWT_SECRETS });
+  });
+});
