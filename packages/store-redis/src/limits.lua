@@ -58,7 +58,8 @@ if operation == 'consume' then
   local reply, allowed = { 1 }, true
   for at = 3, #ARGV, 4 do
     local debt = debt_of(ARGV[at], tonumber(ARGV[at + 1]))
-    if debt > tonumber(ARGV[at + 2]) then allowed = false end
+    -- Not `debt > room`: of numbers that are none, that would be false.
+    if not (debt <= tonumber(ARGV[at + 2])) then allowed = false end
     reply[#reply + 1] = string.format('%.17g', debt)
   end
   if allowed then

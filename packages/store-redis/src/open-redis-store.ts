@@ -75,7 +75,7 @@ export function openRedisStore(client: RedisClient, options: RedisStoreOptions =
     apiKeys: createRedisApiKeys(run, prefix),
     leases: createRedisLeases(run, prefix),
     records: createRedisRecords(run, prefix),
-    ping: async () => void (await guarded("ping", () => client.ping())),
+    ping: async () => void (await guarded("ping", async () => client.ping())),
     close: async () => {},
   });
 }

@@ -21,8 +21,8 @@ export interface RunScript {
   (script: RedisScript, operation: `${string}.${string}`, keys: readonly string[], args?: readonly (string | number)[]): Promise<unknown>;
 }
 
-/** Sends something to Redis, within bounds. */
-export type Guarded = (operation: string, send: () => Promise<unknown>) => Promise<unknown>;
+/** Sends something to Redis, within bounds. @param send Is told whether its caller still waits for the answer. */
+export type Guarded = (operation: string, send: (isAwaited: () => boolean) => Promise<unknown>) => Promise<unknown>;
 
 const prelude = readSource("prelude");
 
@@ -47,12 +47,13 @@ export function createRunScript(client: RedisClient, guarded: Guarded, now: (() 
   return (script, operation, keys, args = []) => {
     const name = operation.slice(operation.indexOf(".") + 1);
     const rest = [...keys, now === undefined ? "" : String(now()), name, ...args.map(String)];
-    return guarded(operation, async () => {
+    return guarded(operation, async (isAwaited) => {
       try {
         return await client.evalsha(script.sha, keys.length, ...rest);
       } catch (error) {
         // A restarted, flushed or promoted server does not know the script; it did not run, so sending it is no repetition.
-        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT"))) throw error;
+        // But not for a caller who gave up: nothing may happen behind its back.
+        if (!(error instanceof Error && error.message.startsWith("NOSCRIPT")) || !isAwaited()) throw error;
         return client.eval(script.source, keys.length, ...rest);
       }
     });
@@ -77,6 +78,7 @@ export function createDeadline(bounds: {
     if (pending >= maxPending) return Promise.reject(fail(operation, `${pending} commands have no answer yet.`));
     pending += 1;
     return new Promise((resolve, reject) => {
+      let isAwaited = true;
       let isReleased = false;
       const release = (): void => {
         if (!isReleased) pending -= 1;
@@ -84,6 +86,7 @@ export function createDeadline(bounds: {
       };
       // The machine's clock, not the store's: this is about how long the caller waits.
       const cancel = systemClock.after(deadlineMs, () => {
+        isAwaited = false;
         reject(fail(operation, `Redis did not answer within ${deadlineMs} ms.`));
         // ioredis forgets commands of a broken connection without a word where it may not send them again.
         systemClock.after(deadlineMs * DEADLINES_UNTIL_LOST, release);
@@ -93,18 +96,29 @@ export function createDeadline(bounds: {
         cancel();
       };
       // An answer that comes too late ends here: the promise has been rejected already.
-      send().then(
+      send(() => isAwaited).then(
         (reply) => {
           settle();
           resolve(reply);
         },
         (error: unknown) => {
           settle();
-          reject(new StoreUnavailable(operation, { cause: error }));
+          reject(new StoreUnavailable(operation, { cause: withoutArguments(error) }));
         },
       );
     });
   };
+}
+
+/**
+ * What went wrong, without what was sent: ioredis hangs the whole command on its errors, and Redis quotes the arguments of one
+ * it does not know. They are tokens, hashes and records, and whoever logs an error prints its cause.
+ */
+function withoutArguments(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error("The Redis client failed with something that is no error.");
+  const told = new Error(error.message.replace(/,? with args beginning with:.*$/s, ""));
+  told.name = error.name;
+  return told;
 }
 
 function readSource(name: string): string {

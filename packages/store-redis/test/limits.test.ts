@@ -67,6 +67,15 @@ describeWith("redis", "limits on Redis", () => {
     expect((await limits.consume("all", [cell("global", 10, 60_000, 0)])).cells[0]?.remaining).toBe(9);
   });
 
+  it("deny what is no number, as the memory store does, instead of letting it pass every comparison", async () => {
+    const { limits } = openRedisStore(connect(), { prefix: redisPrefix() });
+    const memory = createMemoryStore().limits;
+    for (const broken of [cell("tier", 5, Number.NaN), cell("tier", Number.NaN, 1_000)]) {
+      const [actual, expected] = [await limits.consume("ada", [broken]), await memory.consume("ada", [broken])];
+      expect([actual.allowed, expected.allowed]).toEqual([false, false]);
+    }
+  });
+
   it("RL-40 take one round trip for all limits of a call", async () => {
     const client = connect();
     let sent = 0;

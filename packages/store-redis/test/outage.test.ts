@@ -1,4 +1,5 @@
 import { setImmediate } from "node:timers/promises";
+import { inspect } from "node:util";
 import { StoreUnavailable } from "@portcullis/core";
 import { openRedisStore, type RedisClient } from "@portcullis/store-redis";
 import { describe, expect, it } from "vitest";
@@ -60,8 +61,60 @@ describe("a client without an answer", () => {
     const [result] = await Promise.allSettled([tickets.put("secret-key", "secret-value", 1_000)]);
     const error: unknown = result?.status === "rejected" ? result.reason : undefined;
     expect(error).toBeInstanceOf(StoreUnavailable);
-    expect(error).toMatchObject({ cause: failure, message: expect.stringContaining('"tickets.put"') });
-    expect(String(error)).not.toContain("secret");
+    expect(error).toMatchObject({ cause: { message: failure.message }, message: expect.stringContaining('"tickets.put"') });
+    expect(inspect(error)).not.toContain("secret");
+  });
+
+  it("keeps what was sent out of the cause, where ioredis puts the command and Redis its first arguments", async () => {
+    const failures: unknown[] = [
+      Object.assign(new Error("OOM command not allowed"), { name: "ReplyError", command: { name: "evalsha", args: ["secret-value"] } }),
+      new Error("ERR unknown command 'evalsha', with args beginning with: 'sha' '1' 'key' '' 'put' 'secret-value' "),
+      { args: ["secret-value"] },
+    ];
+    for (const failure of failures) {
+      const client: RedisClient = { ...heldClient(), evalsha: () => Promise.reject(failure) };
+      const [result] = await Promise.allSettled([openRedisStore(client).tickets.put("secret-key", "secret-value", 1_000)]);
+      expect(result).toMatchObject({ reason: { code: "store_unavailable", cause: expect.any(Error) } });
+      expect(inspect(result, { depth: null, showHidden: true })).not.toContain("secret");
+    }
+  });
+
+  it("does not send a script again for a caller who gave up", async () => {
+    let answer = (_failure: Error): void => {};
+    let evaluated = 0;
+    const client: RedisClient = {
+      ...heldClient(),
+      evalsha: () => new Promise((_, reject) => (answer = reject)),
+      eval: async () => (evaluated += 1),
+    };
+    const { tickets } = openRedisStore(client, { deadlineMs: 1 });
+    await expect(tickets.put("a", "b", 1_000)).rejects.toThrow(StoreUnavailable);
+    answer(new Error("NOSCRIPT No matching script."));
+    await setImmediate();
+    expect(evaluated).toBe(0);
+  });
+
+  it("makes StoreUnavailable of a client that throws at once, too", async () => {
+    const client: RedisClient = {
+      ...heldClient(),
+      ping: () => {
+        throw new Error("broken");
+      },
+    };
+    await expect(openRedisStore(client).ping()).rejects.toThrow(StoreUnavailable);
+  });
+});
+
+describeWith("redis", "a Redis that refuses", () => {
+  it("fails with its reason and without what was sent", async () => {
+    const server = await startOwnRedis();
+    const store = openRedisStore(connect(server.url), { deadlineMs: 1_000 });
+    await store.ping();
+    await connect(server.url).call("CONFIG", "SET", "maxmemory", "1");
+    const [result] = await Promise.allSettled([store.tickets.put("secret-key", "secret-value", 60_000)]);
+    expect(result).toMatchObject({ reason: { code: "store_unavailable", cause: { message: expect.stringContaining("OOM") } } });
+    expect(inspect(result, { depth: null, showHidden: true })).not.toContain("secret");
+    await server.stop();
   });
 });
 
