@@ -10,5 +10,5 @@ export { sendResponse, settleAfter, writeHeaders } from "./node/node-response.js
 export { readyBody } from "./node/ready-body.js";
 
 export type { NodeIncoming, NodeOutgoing, NodeSocket } from "./node/incoming.js";
-export type { Listening, ListenOptions, NodeServer } from "./node/listen-on.js";
+export type { Listening, ListenOptions, NodeConnection, NodeServer } from "./node/listen-on.js";
 export type { Routing } from "./node/node-request.js";

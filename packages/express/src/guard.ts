@@ -17,9 +17,11 @@ import {
   writeHeaders,
 } from "@portcullis/core/node";
 
-/** Express's request, of version 4 or 5, as far as this adapter reads it. */
+/**
+ * Express's request, of version 4 or 5, as far as this adapter reads it. It leaves `params` out: Express takes the type of a
+ * route's parameters from its handlers, and one that said `object` would hide `req.params.id` from all others.
+ */
 export interface ExpressRequest extends NodeIncoming {
-  readonly params?: object;
   readonly route?: { readonly path?: unknown } | undefined;
 }
 
@@ -32,8 +34,10 @@ export type Middleware = (req: ExpressRequest, res: NodeOutgoing, next: Next) =>
 // Asked late: `app.use` runs before routing, a router has its own parameters, a route sees its own.
 const routing: Routing<ExpressRequest> = {
   route: ({ route }) => (typeof route?.path === "string" ? route.path : undefined),
-  param: ({ params = {} }, name) => {
-    const value: unknown = Object.hasOwn(params, name) ? Reflect.get(params, name) : undefined;
+  param: (request, name) => {
+    const params = "params" in request ? request.params : undefined;
+    if (typeof params !== "object" || params === null || !Object.hasOwn(params, name)) return undefined;
+    const value: unknown = Reflect.get(params, name);
     return typeof value === "string" ? value : undefined;
   },
 };

@@ -39,6 +39,7 @@ export interface NodeOutgoing {
   readonly headersSent: boolean;
   /** `null` while a pipelined response waits for the ones before it. */
   readonly socket: unknown;
+  readonly writableEnded: boolean;
   readonly writableFinished: boolean;
   setHeader(name: string, value: string): unknown;
   appendHeader(name: string, value: string): unknown;

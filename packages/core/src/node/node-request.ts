@@ -2,7 +2,7 @@ import { createFacts, type Facts } from "../guard/facts.js";
 import type { GuardRequest } from "../guard/guard.js";
 import type { HeaderList } from "../guard/header-list.js";
 import { problems } from "../problem/catalogue.js";
-import { ProblemError } from "../problem/errors.js";
+import { ConfigurationError, ProblemError } from "../problem/errors.js";
 import type { NodeIncoming, NodeOutgoing } from "./incoming.js";
 import { readBody } from "./read-body.js";
 
@@ -26,9 +26,10 @@ interface Tagged {
  * The guards' view of a Node request: the same object for every guard mounted on it, however often the framework asks.
  *
  * @param routing How the framework tells the matched route; asked late, because it may not have routed yet.
+ * @throws {ConfigurationError} `wrong_adapter`: this is no request of Node; the guard belongs to another framework.
  */
 export function nodeRequest<Native>(incoming: NodeIncoming & Tagged, routing: Routing<Native>, native: Native): NodeRequest {
-  const request = (incoming[REQUEST] ??= new NodeRequest(incoming));
+  const request = incoming?.[REQUEST] ?? adopt(incoming);
   request.routing = routing;
   request.native = native;
   return request;
@@ -128,6 +129,17 @@ export class NodeRequest implements GuardRequest {
     if (this.header("transfer-encoding") !== undefined) return undefined;
     return Number(this.header("content-length") ?? 0);
   }
+}
+
+// Called by a framework, so types have not checked that there is a request of Node.
+function adopt(incoming: (NodeIncoming & Tagged) | undefined): NodeRequest {
+  if (!Array.isArray(incoming?.rawHeaders)) {
+    throw new ConfigurationError(
+      "wrong_adapter",
+      "A guard got something that is no request of its framework. Import guard from the adapter of the framework it is mounted on.",
+    );
+  }
+  return (incoming[REQUEST] = new NodeRequest(incoming));
 }
 
 function isField(rawName: string | undefined, name: string): boolean {
