@@ -217,7 +217,7 @@ function createInstruments({ metrics, clock, onEvent }: AuditSettings) {
         // Of an event that is wrong, what it says is not a label yet.
         const isKnown = AUDIT_CATEGORIES.includes(category) && AUDIT_OUTCOMES.includes(outcome);
         failures.add({ category: isKnown ? category : "invalid" });
-        if (isKnown) emit({ kind: "append_failed", category, action: `${action}`.slice(0, 128), error: codeOf(error) });
+        if (isKnown) emit({ kind: "append_failed", category, action: action.slice(0, 128), error: codeOf(error) });
       });
     },
     signed({ size, root }: Checkpoint) {
@@ -230,5 +230,5 @@ function createInstruments({ metrics, clock, onEvent }: AuditSettings) {
 
 function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return "unknown";
-  return "code" in error ? `${error.code as string}` : error.name;
+  return "code" in error && typeof error.code === "string" ? error.code : error.name;
 }

@@ -112,7 +112,9 @@ describe("append", () => {
     const audit = auditOver(flaky, { onEvent: (event) => void events.push(event) });
     const results = await Promise.allSettled([audit.append({ ...EVENT, id: "e" }), audit.append({ ...EVENT, id: "e" })]);
     expect(results.map(({ status }) => status)).toEqual(["rejected", "rejected"]);
-    expect(events).toEqual(Array(2).fill({ kind: "append_failed", category: "data", action: "data.read", error: "store_unavailable" }));
+    expect(events).toEqual(
+      Array.from({ length: 2 }, () => ({ kind: "append_failed", category: "data", action: "data.read", error: "store_unavailable" })),
+    );
     isDead = false;
     expect(await audit.append({ ...EVENT, id: "e" })).toEqual({ id: "e", index: 0 });
   });
@@ -248,7 +250,7 @@ describe("createAudit", () => {
     ["name", { name: "a#checkpoints" }],
     ["maxQueued", { maxQueued: 0 }],
     ["maxBatch", { maxBatch: 1.5 }],
-    ["signer", { signer: Array(5).fill({ name: "s", verifierKey: "", sign: () => Buffer.alloc(64) }) }],
+    ["signer", { signer: Array.from({ length: 5 }, () => ({ name: "s", verifierKey: "", sign: () => Buffer.alloc(64) })) }],
     ["redact.keys", { redact: { keys: ["--"] } }],
     ["redact.allow", { redact: { allow: "all" } }],
     ["logId", { logId: "x" }],

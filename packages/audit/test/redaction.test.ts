@@ -183,7 +183,7 @@ if (payloads !== undefined) {
   describe("AUD-23 one event is one line", () => {
     it.each(logInjection)("%j shows escaped, and is read back as it was", async (payload) => {
       const { text, event } = await stored({ reason: payload, details: { payload } });
-      expect(text).toMatch(/^[^\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\ud800-\udfff\ufeff]+$/);
+      expect(text).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]|\p{Surrogate}/u);
       expect(event?.reason).toBe(payload);
       expect(event?.details).toEqual({ payload });
     });

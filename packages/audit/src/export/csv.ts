@@ -1,10 +1,9 @@
 /** A cell: numbers stay numbers, text is made harmless, undefined is empty. */
 export type CsvCell = string | number | undefined;
 
-// What a spreadsheet takes for a formula at the beginning of a cell, also full-width (OWASP CSV Injection); what it skips before
-// it: spaces, quotes, byte order marks, percent-encoded line ends.
-const FORMULA = /(^|[\r\n])((?:[\s\u00a0\ufeff"']|%0[ad9])*)([=+@\t\r\uff1d\uff0b\uff0d\uff20-])/gi;
-const LEADING_BREAK = /^[\t\r\n]/;
+// What a spreadsheet takes for a formula at the beginning of a cell, also full-width (OWASP CSV Injection), behind what it skips:
+// spaces, quotes, byte order marks, percent-encoded line ends.
+const FORMULA = /^(?:[\s\u00a0\ufeff"']|%0[ad9])*[=+@\uff1d\uff0b\uff0d\uff20-]/i;
 const NUMBER = /^[+-]?\d+(?:\.\d+)?$/;
 
 /**
@@ -25,8 +24,11 @@ function csvCell(value: CsvCell): string {
 }
 
 function neutralised(text: string): string {
-  // A plain number or a dash computes nothing.
-  if (NUMBER.test(text) || text === "-") return text;
-  const safe = text.replaceAll(FORMULA, "$1'$2$3");
-  return LEADING_BREAK.test(safe) ? `'${safe}` : safe;
+  const safe = text
+    .split(/(\r\n|[\r\n])/)
+    // A plain number or a dash computes nothing.
+    .map((line) => (FORMULA.test(line) && !NUMBER.test(line) && line !== "-" ? `'${line}` : line))
+    .join("");
+  // A cell must not begin with a tab or a line end either: some programs drop it and look again.
+  return /^[\t\r\n]/.test(safe) ? `'${safe}` : safe;
 }

@@ -124,11 +124,13 @@ class ExportReader {
     const { from, to, hashes } = (parse(line).gap ?? {}) as { readonly from?: unknown; readonly to?: unknown; readonly hashes?: unknown }; // checked below
     if (from !== this.#frontier.size || !Number.isSafeInteger(to) || Number(to) <= from || !Array.isArray(hashes))
       return "This gap cannot stand here.";
+    // Exactly as the exporter writes it: nothing beside it is smuggled along.
+    if (JSON.stringify({ gap: { from, to, hashes } }) !== line) return "This gap holds more than it should.";
     const subtrees = alignedSubtrees({ from, to: Number(to) });
     if (subtrees.length !== hashes.length) return "This gap has not the hashes of its entries.";
     for (const [index, subtree] of subtrees.entries()) {
       const hash = Buffer.from(String(hashes[index]), "base64");
-      if (hash.length !== 32) return "This gap has a hash of another length.";
+      if (hash.length !== 32 || hash.toString("base64") !== hashes[index]) return "This gap has a hash of another length.";
       this.#frontier.pushSubtree(hash, subtree.to - subtree.from);
     }
     return undefined;
