@@ -9,11 +9,11 @@ import {
   problems,
   type UserPrincipal,
 } from "@portcullis/core";
+import { LRUCache } from "lru-cache";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
-import { TokenCache } from "../jwt/token-cache.js";
 import { createApiKeyText, parseApiKeyText, type ApiKeyText } from "./api-key-text.js";
 
 /** What a new key may do. Its owner is the caller, never a field. */
@@ -76,7 +76,7 @@ const TOUCH_ENTRIES = 10_000;
 
 export function createApiKeyRing(settings: AuthSettings, instruments: Instruments): ApiKeyRing {
   const { clock, peppers, random, store, users } = settings;
-  const touched = new TokenCache<number>(TOUCH_ENTRIES);
+  const touched = new LRUCache<string, number>({ max: TOUCH_ENTRIES });
 
   const refuse = (reason: string, problem: Problem = problems.invalidApiKey()): AuthDenial => {
     instruments.failed("api_key", reason);

@@ -2,11 +2,11 @@
 // is remembered by the whole token text, what can change (time, revocation) is looked at each time.
 
 import { freezePrincipal, type MaybePromise, type SessionRecord, type SubjectState, type UserPrincipal, problems } from "@portcullis/core";
+import { LRUCache } from "lru-cache";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
-import { TokenCache } from "../jwt/token-cache.js";
 import type { AccessToken } from "./access-token.js";
 import type { Blacklist } from "./blacklist.js";
 import { readAccessClaims, timeRefusal, type AccessClaims } from "./claims.js";
@@ -36,7 +36,8 @@ export function createAccessTokenVerifier(
 ): AccessTokenVerifier {
   const { clock, store } = settings;
   const { jws, policy } = kinds.access;
-  const cache = new TokenCache<Entry>(settings.tokenCacheEntries);
+  // Keyed by the whole token text, never a hash or prefix of it: nothing collides.
+  const cache = settings.tokenCacheEntries === 0 ? undefined : new LRUCache<string, Entry>({ max: settings.tokenCacheEntries });
 
   const refuse = (denial: AuthDenial, reason: string): AuthDenial => {
     instruments.failed("token", reason);
@@ -82,7 +83,7 @@ export function createAccessTokenVerifier(
 
   return (token) => {
     const nowMs = clock.now();
-    const known = cache.get(token);
+    const known = cache?.get(token);
     if (known !== undefined) {
       const refusal = timeRefusal(known.claims, nowMs);
       return refusal === undefined ? checkState(known) : refuse(refusal === "expired" ? EXPIRED : INVALID, refusal);
@@ -92,7 +93,7 @@ export function createAccessTokenVerifier(
     const claims = readAccessClaims(opened.claims, policy, nowMs);
     if (typeof claims === "string") return refuse(claims === "expired" ? EXPIRED : INVALID, claims);
     const entry: Entry = { claims, secret: opened.secret, accepted: ok(toAccessToken(claims)), passwordVersion: undefined };
-    cache.set(token, entry);
+    cache?.set(token, entry);
     return checkState(entry);
   };
 }
