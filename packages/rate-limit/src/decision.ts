@@ -1,5 +1,7 @@
 import { type HeaderList, type LimitState, type MaybePromise, type Problem, problems } from "@portcullis/core";
+import { invalidCost } from "./errors.js";
 import type { AskedLimits } from "./limit-check.js";
+import { isCost } from "./limit-plan.js";
 import { type Limit, STACK_NAMES } from "./limit-rule.js";
 import { type RateLimitHeaders, rateLimitHeaders } from "./rate-limit-headers.js";
 
@@ -57,6 +59,7 @@ export interface Decision {
    * Gives back what this decision charged. Only the first call counts, and no limit ever gets above its capacity.
    *
    * @param cost Only so much of the cost, e.g. what a cheaper answer saved; all of the decision unless given.
+   * @throws {RateLimitError} `invalid_cost`; nothing was given back, and the next call counts.
    * @throws {StoreUnavailable} Whether it was given back is unknown.
    */
   refund(cost?: number): MaybePromise<void>;
@@ -174,6 +177,7 @@ class StandardDecision implements Decision {
   }
 
   refund(cost?: number): MaybePromise<void> {
+    if (cost !== undefined && !isCost(cost)) throw invalidCost(cost);
     const refund = this.#refund;
     // Dropped before it runs: two calls at once give back once.
     this.#refund = undefined;

@@ -17,7 +17,8 @@ export function createExclusion(exclude: readonly string[]): (request: Pick<Guar
   if (excluded.size === 0) return () => false;
   return ({ route, target }) => {
     if (route !== undefined) return excluded.has(route);
-    const end = target.search(/[?#]/);
+    // Only "?" ends a path. A request has no "#" (RFC 9112 §3.2); servers disagree about what it means there.
+    const end = target.indexOf("?");
     const path = decodeOnce(end === -1 ? target : target.slice(0, end));
     return path !== undefined && excluded.has(path);
   };
@@ -28,8 +29,7 @@ function decodeOnce(path: string): string | undefined {
   // What is still encoded after the first decoding, or decodes to a separator, is somebody's second reading.
   if (/%(?:2f|5c|25|00|3b)/i.test(path)) return undefined;
   try {
-    const decoded = decodeURIComponent(path);
-    return isPlain(decoded) ? decoded : undefined;
+    return decodeURIComponent(path);
   } catch {
     return undefined;
   }

@@ -60,13 +60,13 @@ export function readLimit(option: string, rule: LimitRule, name: string, cellId:
   if (typeof rule !== "object" || rule === null) throw invalidOption(option, rule, "a limit, e.g. { limit: 60 }");
   const { limit, periodMs = DEFAULTS.periodMs, burst, burstMultiplier } = rule;
   if (!isUnits(limit)) throw invalidOption(`${option}.limit`, limit, `an integer of 1 to ${MOST_UNITS}`);
-  if (!(periodMs >= 1 && periodMs <= MOST_PERIOD_MS)) throw invalidOption(`${option}.periodMs`, periodMs, "1 ms to 366 days, in ms");
+  if (!isWithin(periodMs, 1, MOST_PERIOD_MS)) throw invalidOption(`${option}.periodMs`, periodMs, "1 ms to 366 days, in ms");
   if (burst !== undefined && burstMultiplier !== undefined) {
     throw invalidOption(`${option}.burstMultiplier`, burstMultiplier, "absent where burst is given");
   }
   if (burst !== undefined && !isUnits(burst)) throw invalidOption(`${option}.burst`, burst, `an integer of 1 to ${MOST_UNITS}`);
   const multiplier = burstMultiplier ?? DEFAULTS.burstMultiplier;
-  if (!(multiplier > 0 && multiplier <= 1_000)) throw invalidOption(`${option}.burstMultiplier`, multiplier, "above 0, up to 1000");
+  if (!isWithin(multiplier, Number.MIN_VALUE, 1_000)) throw invalidOption(`${option}.burstMultiplier`, multiplier, "above 0, up to 1000");
   const capacity = burst ?? Math.max(1, Math.floor(limit * multiplier));
   const cell = Object.freeze({ id: cellId, capacity, intervalMs: periodMs / limit, cost: 1 });
   return Object.freeze({ name, capacity, limit, periodMs, cell });
@@ -76,6 +76,10 @@ export function readLimit(option: string, rule: LimitRule, name: string, cellId:
 export function dominates(upper: Limit, lower: Limit): boolean {
   // limit / periodMs on both sides, without dividing: 500 a minute against 10 a second compares exactly.
   return upper.capacity >= lower.capacity && upper.limit * lower.periodMs >= lower.limit * upper.periodMs;
+}
+
+function isWithin(value: unknown, least: number, most: number): boolean {
+  return typeof value === "number" && value >= least && value <= most;
 }
 
 function isUnits(value: unknown): value is number {

@@ -42,8 +42,11 @@ function limitItem({ name, remaining, resetMs, retryAfterMs }: LimitReport): str
   return `${sfString(name)};r=${remaining};t=${seconds(waitMs)}`;
 }
 
+// An interval like 60,000/11 ms is no exact double: 11 of them are a minute and a trifle, which is not the 61st second.
+const TRIFLE_SECONDS = 1e-6;
+
 function seconds(ms: number): number {
-  return Math.min(MOST_SF_INTEGER, Math.ceil(ms / 1000));
+  return Math.min(MOST_SF_INTEGER, Math.max(0, Math.ceil(ms / 1000 - TRIFLE_SECONDS)));
 }
 
 /** RFC 9651 §4.1.6. Names are visible ASCII already. */

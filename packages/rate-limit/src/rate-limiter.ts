@@ -1,10 +1,9 @@
 import { invalidOption, type LimitCell, limitState, type MaybePromise, noMetrics, systemClock } from "@portcullis/core";
 import { decide, decideBlind, type Decision, type Refund } from "./decision.js";
-import { invalidCost } from "./errors.js";
 import { createExclusion } from "./excluded-paths.js";
 import { type AskedLimits, askLimits, keyOf, type LimitCheck, type LimitHolder, withCost } from "./limit-check.js";
 import { createLimitGuards, type LimitGuards } from "./limit-guards.js";
-import { isCost, operationsAboveFloor, readPlan } from "./limit-plan.js";
+import { operationsAboveFloor, readPlan } from "./limit-plan.js";
 import type { Limit } from "./limit-rule.js";
 import { type Consumption, guardLimits } from "./outage.js";
 import { RateLimitMetrics } from "./rate-limit-metrics.js";
@@ -73,6 +72,9 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   if (!Number.isInteger(instances) || instances < 1 || instances > MOST_INSTANCES) {
     throw invalidOption("instances", instances, `an integer of 1 to ${MOST_INSTANCES}`);
   }
+  if (typeof options.store?.limits?.consume !== "function") throw invalidOption("store", options.store, "a store with limits");
+  if (typeof tierOf !== "function") throw invalidOption("tierOf", tierOf, "a function of the principal");
+  if (onEvent !== undefined && typeof onEvent !== "function") throw invalidOption("onEvent", onEvent, "a function");
   const plan = readPlan(options);
   const isExcluded = createExclusion(options.exclude ?? []);
   const measures = new RateLimitMetrics(metrics, clock, ["floor", "unauthenticated", "authenticated", ...plan.operations.keys()]);
@@ -125,7 +127,6 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   function refundOf({ key, cells }: AskedLimits, local: boolean): Refund {
     return (cost) => {
       if (cost === undefined) return limits.refund(key, cells, local);
-      if (!isCost(cost)) throw invalidCost(cost);
       const charged = cells.at(-1) as LimitCell; // every check has a limit, the last one bears the cost
       return limits.refund(key, [withCost(charged, Math.min(cost, charged.cost))], local);
     };
@@ -135,13 +136,12 @@ export function createRateLimiter<Tier extends string, Operation extends string 
     const asked = askLimits(plan, input, onUnknownTier);
     const look = (consumption: Consumption): Decision => {
       if (consumption.kind === "unknown") return decideBlind(asked.phase, asked.limits, consumption.policy);
-      const { cells } = consumption.result;
+      const { result, cells } = consumption;
       // An uncharged cell's resetMs is its debt, from which core's arithmetic says what the real cost would meet.
-      const states = cells.map((state, index) => limitState(asked.cells[index] as LimitCell, state.resetMs, false)); // one for each cell
+      const states = result.cells.map(({ resetMs }, index) => limitState(cells[index] as LimitCell, resetMs, false)); // one for each cell
       return decide(asked, states, headers, consumption.local ? "local" : undefined, undefined);
     };
-    const looking = asked.cells.map((cell) => withCost(cell, 0));
-    const consumption = limits.consume(asked.key, looking);
+    const consumption = limits.look(asked.key, asked.cells);
     return consumption instanceof Promise ? consumption.then(look) : look(consumption);
   }
 

@@ -109,6 +109,27 @@ describe("the bucket", () => {
     expect(now(limiter.peek(ADA)).remaining).toBe(6);
   });
 
+  it("RL-06 a refund of what is no cost throws and gives nothing back; the right one still counts", () => {
+    const { limiter } = limiterWith({ tiers: { free: { limit: 1, burst: 10 } } });
+    const decision = now(limiter.check({ ...ADA, cost: 5 }));
+    for (const wrong of [-1, 1.5, Number.NaN]) expect(() => decision.refund(wrong)).toThrow(RateLimitError);
+    expect(now(limiter.peek(ADA)).remaining).toBe(5);
+    now(decision.refund());
+    expect(now(limiter.peek(ADA)).remaining).toBe(10);
+  });
+
+  it("RL-10 when several limits refuse, the one to wait for longest is told, though more of it is left", () => {
+    const { limiter } = limiterWith({
+      tiers: { free: { limit: 1, burst: 1 } },
+      operations: { bulk: { limit: 1, periodMs: 3_600_000, burst: 10 } },
+    });
+    const bulk = { ...ADA, operation: "bulk", cost: 6 } as const;
+    now(limiter.check(bulk));
+    const denied = now(limiter.check(bulk));
+    expect(denied).toMatchObject({ policy: "bulk", remaining: 4, retryAfterMs: 2 * 3_600_000, violated: ["authenticated", "bulk"] });
+    expect(denied.problem()?.retryAfter).toBe(7_200);
+  });
+
   it("RL-06 a refund never fills a limit above its capacity, and is nothing after a full refill", () => {
     const { limiter, clock } = limiterWith(oneTier({ limit: 10, burst: 10 }));
     const decision = now(limiter.check({ ...ADA, cost: 5 }));

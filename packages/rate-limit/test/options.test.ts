@@ -46,6 +46,8 @@ describe("options", () => {
     [{ limit: 1, periodMs: Infinity }, /tiers.free.periodMs/],
     [{ limit: 1, burst: 5, burstMultiplier: 2 }, /tiers.free.burstMultiplier/],
     [{ limit: 1, burstMultiplier: 0 }, /tiers.free.burstMultiplier/],
+    [{ limit: 1, periodMs: "1000" }, /tiers.free.periodMs/],
+    [{ limit: 1, burstMultiplier: "2" }, /tiers.free.burstMultiplier/],
     [null, /tiers.free/],
   ])("a limit of %o is refused at construction", (rule, message) => {
     // The cast inside withTier lets null through as well.
@@ -63,6 +65,10 @@ describe("options", () => {
     ["operations", { operations: { "": { limit: 1 } } }],
     ["operations", { operations: { "chat create": { limit: 1 } } }],
     ["operations.chat.cost", { operations: { chat: { limit: 1, cost: -1 } } }],
+    ["store", { store: undefined }],
+    ["store", { store: {} }],
+    ["tierOf", { tierOf: "free" }],
+    ["onEvent", { onEvent: {} }],
     ["exclude", { exclude: ["health"] }],
     ["exclude", { exclude: ["/a/../b"] }],
     ["exclude", { exclude: ["/health/"] }],

@@ -47,6 +47,19 @@ describe("while the store does not answer", () => {
     expect(await limiter.check({ ...ADA, cost: 41 })).toMatchObject({ allowed: false, code: "COST_EXCEEDS_CAPACITY" });
   });
 
+  it("RL-51 peek looks at this instance's part too", async () => {
+    const { store, limiter } = onFlakyStore({ instances: 4, tiers: { free: { limit: 60, burst: 8 } } });
+    store.isDown = true;
+    expect(await limiter.peek(ADA)).toMatchObject({ allowed: true, remaining: 2 });
+    for (const remaining of [1, 0]) {
+      expect(await limiter.check(ADA)).toMatchObject({ allowed: true, remaining });
+      expect((await limiter.peek(ADA)).remaining).toBe(remaining);
+    }
+    const [looked, checked] = [await limiter.peek(ADA), await limiter.check(ADA)];
+    expect([looked.allowed, looked.retryAfterMs]).toEqual([checked.allowed, checked.retryAfterMs]);
+    expect(checked.allowed).toBe(false);
+  });
+
   it("RL-52 an answer that the store gave is not degraded, and one that it did not give is", async () => {
     const { store, limiter } = onFlakyStore();
     expect((await limiter.check(ADA)).degraded).toBeUndefined();

@@ -81,6 +81,21 @@ describe("the header fields", () => {
     expect(value(denied.headers(), "ratelimit")).toEqual(['"authenticated";r=0;t=1']);
   });
 
+  it("RL-71 t is the wait for a limit that refused, and Retry-After obeys the longest of them", () => {
+    const { limiter } = limiterWith({ tiers: { free: { limit: 60, burst: 10 } } });
+    now(limiter.check({ ...ADA, cost: 10 }));
+    const denied = now(limiter.check({ ...ADA, cost: 3 }));
+    expect(value(denied.headers(), "ratelimit")).toEqual(['"authenticated";r=0;t=3']);
+    expect(denied.problem()?.retryAfter).toBe(3);
+  });
+
+  it("RL-70 are not a second off where an interval is no exact number", () => {
+    for (let limit = 1; limit <= 200; limit += 1) {
+      const { limiter } = limiterWith({ tiers: { free: { limit, burst: limit } } });
+      expect(value(now(limiter.check({ ...ADA, cost: limit })).headers(), "ratelimit-policy")).toEqual([`"authenticated";q=${limit};w=60`]);
+    }
+  });
+
   it("RL-73 of several guards stand side by side", () => {
     const { limiter } = limiterWith();
     const chain = createGuardChain([limiter.limitFloor(), limiter.limitAuthenticated()]);

@@ -103,6 +103,20 @@ describe("the stack around authentication", () => {
     expect(settled).toBe(1);
   });
 
+  it("keeps the hook of authentication where the limit refuses instead of it", () => {
+    const { limiter } = limiterWith({ unauthenticated: { limit: 1, burst: 1 } });
+    let settled = 0;
+    const refusing: Guard = {
+      name: "refusing",
+      check: () => ({ kind: "deny", problem: problems.tokenExpired(), settle: () => void (settled += 1) }),
+    };
+    const chain = createGuardChain([limiter.limitUnauthenticated(refusing)]);
+    const runs = [1, 2].map(() => now(chain.run(requestOf())));
+    for (const run of runs) run.settle?.({ kind: "responded", status: 429 });
+    expect(runs.map(({ stop }) => stop)).toMatchObject([{ problem: { status: 401 } }, { problem: { status: 429 } }]);
+    expect(settled).toBe(2);
+  });
+
   it("RL-13 an unknown tier is the default tier, counted and said", () => {
     const { limiter, events } = limiterWith({ tierOf: () => "platinum" });
     now(limiter.limitAuthenticated().check(requestOf({ principal: userOf("ada") })));
