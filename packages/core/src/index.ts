@@ -31,6 +31,7 @@ export { CATEGORIES, defineProblem, problemBody } from "./problem/problem.js";
 export { systemClock } from "./runtime/clock.js";
 export { createJob } from "./runtime/job.js";
 export { noMetrics } from "./runtime/metrics.js";
+export { quietly } from "./runtime/quietly.js";
 
 export type { Access } from "./guard/access.js";
 export type { Answer } from "./guard/answer.js";

@@ -258,7 +258,9 @@ describe("handlers", () => {
       },
     });
     settles.length = 0;
-    expect((await toFetchHandler(broken)(new Request("http://localhost/"))).status).toBe(500);
+    const response = await toFetchHandler(broken)(new Request("http://localhost/"));
+    expect([response.status, await response.json()]).toMatchObject([404, { code: 3001 }]);
+    await Promise.resolve();
     expect(settles).toHaveLength(1);
   });
 });

@@ -1,6 +1,7 @@
 import { problems } from "../problem/catalogue.js";
-import { ProblemError, StoreUnavailable } from "../problem/errors.js";
+import { ConfigurationError, ProblemError, StoreUnavailable } from "../problem/errors.js";
 import type { Problem } from "../problem/problem.js";
+import { quietly } from "../runtime/quietly.js";
 import type { Answer } from "./answer.js";
 import { ALLOW, type Guard, type GuardRequest, type Outcome, type Settle, type Verdict } from "./guard.js";
 import { type HeaderList, mergeHeaders } from "./header-list.js";
@@ -18,7 +19,7 @@ export interface GuardRun {
   readonly settle: ((outcome: Outcome) => void) | undefined;
 }
 
-/** Told of everything that went wrong where no response can say so: a guard or settle hook that threw. */
+/** Told of everything that went wrong where no response can say so: a guard or settle hook that threw. What it throws is dropped. */
 export type OnFault = (fault: { readonly source: string; readonly error: unknown }) => void;
 
 const PASSED: GuardRun = Object.freeze({
@@ -35,7 +36,8 @@ export interface GuardChain {
    * Asks each guard in order until one stops the request; the hooks of all that were asked will run.
    *
    * Answers synchronously when every guard did. A guard that throws is a fault: the request stops with its problem (a
-   * `ProblemError`), 503 (a store that did not answer) or 500, never with the handler's response.
+   * `ProblemError`), 503 (a store that did not answer) or 500, never with the handler's response. So is a guard that returns
+   * no verdict. Never throws or rejects.
    */
   run(request: GuardRequest): GuardRun | Promise<GuardRun>;
 }
@@ -47,7 +49,8 @@ export interface GuardChain {
  */
 export function createGuardChain(guards: readonly Guard[], onFault: OnFault = ignoreFault): GuardChain {
   const flat = Object.freeze(guards.flatMap(partsOf));
-  return { guards: flat, run: (request) => new ChainRun(flat, request, onFault).from(0) };
+  const report = quietly(onFault);
+  return { guards: flat, run: (request) => new ChainRun(flat, request, report).from(0) };
 }
 
 /**
@@ -98,14 +101,22 @@ class ChainRun {
       if (verdict === ALLOW) continue;
       if (verdict instanceof Promise) {
         return verdict.then(
-          (settled) => this.#take(guard, settled) ?? this.from(index + 1),
+          (settled) => this.#weigh(guard, settled) ?? this.from(index + 1),
           (error: unknown) => this.#fault(guard, error),
         );
       }
-      const stopped = this.#take(guard, verdict);
+      const stopped = this.#weigh(guard, verdict);
       if (stopped !== undefined) return stopped;
     }
     return this.#headers === undefined && this.#settles === undefined ? PASSED : this.#end(undefined);
+  }
+
+  #weigh(guard: Guard, verdict: Verdict): GuardRun | undefined {
+    try {
+      return this.#take(guard, verdict);
+    } catch (error) {
+      return this.#fault(guard, error);
+    }
   }
 
   #take(guard: Guard, verdict: Verdict): GuardRun | undefined {
@@ -119,6 +130,12 @@ class ChainRun {
         return this.#end({ kind: "deny", problem: verdict.problem });
       case "answer":
         return this.#end({ kind: "answer", answer: verdict.answer });
+      default:
+        // Untyped code: a misspelt kind, or a promise of another library. Only a verdict lets a request pass.
+        throw new ConfigurationError(
+          "invalid_verdict",
+          `The guard "${guard.name}" returned no verdict. Return ALLOW, deny(…) or an answer.`,
+        );
     }
   }
 

@@ -3,12 +3,18 @@ import { type HeaderList, isAppended, mergeHeaders } from "../guard/header-list.
 import { createGuardChain, faultProblem, type GuardChain, type GuardRun } from "../guard/run-guards.js";
 import { problems } from "../problem/catalogue.js";
 import { ProblemError } from "../problem/errors.js";
+import type { Problem } from "../problem/problem.js";
+import { quietly } from "../runtime/quietly.js";
 import type { App, AppOptions, AppReply } from "./app.js";
 import { correlationIdFact } from "./correlation-id.js";
-import { problemResponse, renderProblemJson } from "./render-problem.js";
+import { renderedProblem } from "./mounting.js";
+import { problemResponse } from "./render-problem.js";
 import type { Route, RouteContext, Stability } from "./route.js";
 import { readRouteInput } from "./route-input.js";
 import { createRouter, type RouteMatch } from "./router.js";
+
+// Fetch Standard §2.2.3, null body status: a Response of these refuses even an empty text.
+const HAS_NO_BODY: ReadonlySet<number> = new Set([204, 205, 304]);
 
 /**
  * Makes an application of guards and routes that any adapter can mount.
@@ -30,32 +36,31 @@ import { createRouter, type RouteMatch } from "./router.js";
  * ```
  */
 export function createApp(options: AppOptions): App {
-  const { guards = [], routes, renderProblem = renderProblemJson, onFault = () => {} } = options;
+  const { guards = [], routes, renderProblem } = options;
+  const onFault = quietly(options.onFault ?? (() => {}));
+  const rendering = { onFault, ...(renderProblem === undefined ? {} : { renderProblem }) };
   const router = createRouter(routes);
   const appChain = createGuardChain(guards, onFault);
   const routeChains = new Map<Route, GuardChain>(routes.map((route) => [route, createGuardChain(route.guards, onFault)]));
 
   async function answer(request: GuardRequest, toRequest: () => Request): Promise<AppReply> {
-    const outer = await appChain.run(request);
+    let run = await appChain.run(request);
     try {
-      return await route(outer, request, toRequest);
+      if (run.stop !== undefined) return reply(stopped(run, request), run);
+      const match = router.match(request.method, pathOf(request.target));
+      if (match.kind !== "found") return reply(missed(match, run, request), run);
+      const routed = new RoutedRequest(request, match.route.path, match.params);
+      const inner = await (routeChains.get(match.route) as GuardChain).run(routed); // every route has its chain
+      run = joinRuns(run, inner, match.route.stability);
+      if (run.stop !== undefined) return reply(stopped(run, request), run);
+      const response = await handle(match.route, match.params, routed, toRequest, run);
+      return reply(request.method === "HEAD" ? await withoutBody(response) : response, run);
     } catch (error) {
-      // Only a broken problem renderer gets here: the client still gets an answer, and hooks still run.
+      // Only what cannot be sent gets here, e.g. a guard's header field with a line break: the client still gets an answer, and
+      // the hooks of all that were asked still run.
       onFault({ source: "app", error });
-      return reply(new Response(null, { status: 500 }), outer);
+      return reply(lastResort(request, run.headers), run);
     }
-  }
-
-  async function route(outer: GuardRun, request: GuardRequest, toRequest: () => Request): Promise<AppReply> {
-    if (outer.stop !== undefined) return reply(stopped(outer, request), outer);
-    const match = router.match(request.method, pathOf(request.target));
-    if (match.kind !== "found") return reply(missed(match, outer, request), outer);
-    const routed = new RoutedRequest(request, match.route.path, match.params);
-    const inner = await (routeChains.get(match.route) as GuardChain).run(routed); // every route has its chain
-    const run = joinRuns(outer, inner, match.route.stability);
-    if (run.stop !== undefined) return reply(stopped(run, request), run);
-    const response = await handle(match.route, match.params, routed, toRequest, run);
-    return reply(request.method === "HEAD" ? await withoutBody(response) : response, run);
   }
 
   async function handle(
@@ -76,7 +81,8 @@ export function createApp(options: AppOptions): App {
         correlationId: request.facts.get(correlationIdFact),
       };
       // The context's types follow from the route's own schemas, which made these very values.
-      return withHeaders(await route.handle(toRequest(), context as RouteContext<never, never, never>), run.headers);
+      const response = await route.handle(toRequest(), context as RouteContext<never, never, never>);
+      return withHeaders(requireResponse(response, route), run.headers);
     } catch (error) {
       if (!(error instanceof ProblemError)) onFault({ source: route.operationId, error });
       return problem(faultProblem(error), request, run.headers);
@@ -88,7 +94,7 @@ export function createApp(options: AppOptions): App {
     const stop = run.stop as NonNullable<GuardRun["stop"]>;
     if (stop.kind === "deny") return problem(stop.problem, request, run.headers);
     const { status, headers = [], body = null } = stop.answer;
-    return new Response(status === 204 ? null : body, {
+    return new Response(HAS_NO_BODY.has(status) ? null : body, {
       status,
       headers: fields(mergeHeaders(run.headers, headers)),
     });
@@ -111,8 +117,8 @@ export function createApp(options: AppOptions): App {
     }
   }
 
-  function problem(value: Parameters<typeof problemResponse>[0], request: GuardRequest, headers: HeaderList): Response {
-    const response = problemResponse(value, request, headers, renderProblem);
+  function problem(value: Problem, request: GuardRequest, headers: HeaderList): Response {
+    const response = renderedProblem(value, request, headers, rendering);
     return new Response(response.body, {
       status: response.status,
       headers: fields(response.headers),
@@ -176,7 +182,7 @@ function joinRuns(outer: GuardRun, inner: GuardRun, stability: Stability): Guard
 
 // A GET route answers HEAD with its headers alone (RFC 9110 §9.3.2); whatever fed the body is told to stop.
 async function withoutBody(response: Response): Promise<Response> {
-  await response.body?.cancel();
+  await response.body?.cancel().catch(() => {}); // a source that cannot stop well has stopped
   return new Response(null, response);
 }
 
@@ -188,6 +194,26 @@ function stabilityHeaders(stability: Stability): HeaderList {
     ...(sunset === undefined ? [] : [["sunset", sunset.toUTCString()] as const]),
     ...(successor === undefined ? [] : [["link", `<${successor}>; rel="successor-version"`] as const]),
   ];
+}
+
+// A plain 500 with every field of the guards that can be sent: the security headers stay.
+function lastResort(request: GuardRequest, headers: HeaderList): Response {
+  const { status, headers: all, body } = problemResponse(problems.internal(), request, headers);
+  const sendable = new Headers();
+  for (const [name, value] of all) {
+    try {
+      sendable.append(name, value);
+    } catch {
+      // The field that could not be sent.
+    }
+  }
+  return new Response(body, { status, headers: sendable });
+}
+
+// Not instanceof: hosts bring Response classes of their own.
+function requireResponse(response: Response, { operationId }: Route): Response {
+  if (typeof response?.status === "number") return response;
+  throw new TypeError(`The handler of "${operationId}" returned no Response.`);
 }
 
 function reply(response: Response, run: GuardRun): AppReply {

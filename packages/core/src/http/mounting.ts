@@ -4,6 +4,7 @@ import { createGuardChain, faultProblem, type GuardChain, type OnFault, type Sto
 import { problems } from "../problem/catalogue.js";
 import { invalidOption, ProblemError } from "../problem/errors.js";
 import type { Problem } from "../problem/problem.js";
+import { quietly } from "../runtime/quietly.js";
 import { problemResponse, type ProblemResponse, type RenderProblem, renderProblemJson } from "./render-problem.js";
 
 /** What an adapter's `createGuard` and `mount` may be told. */
@@ -29,7 +30,7 @@ export function createMountChain(guards: readonly Guard[], options: MountOptions
 
 /** The response to a request that a guard stopped. */
 export function stopResponse(stop: Stop, request: GuardRequest, headers: HeaderList, options: MountOptions): ProblemResponse {
-  if (stop.kind === "deny") return rendered(stop.problem, request, headers, options);
+  if (stop.kind === "deny") return renderedProblem(stop.problem, request, headers, options);
   const { status, headers: own = [], body = "" } = stop.answer;
   return { status, headers: mergeHeaders(headers, own), body };
 }
@@ -40,8 +41,8 @@ export function stopResponse(stop: Stop, request: GuardRequest, headers: HeaderL
  */
 export function errorResponse(error: unknown, request: GuardRequest, options: MountOptions): ProblemResponse {
   const clientProblem = clientErrorProblem(error);
-  if (clientProblem === undefined && !(error instanceof ProblemError)) options.onFault?.({ source: "handler", error });
-  return rendered(clientProblem ?? faultProblem(error), request, [], options);
+  if (clientProblem === undefined && !(error instanceof ProblemError)) report(options, "handler", error);
+  return renderedProblem(clientProblem ?? faultProblem(error), request, [], options);
 }
 
 const MALFORMED_PATH = "The path is not well-formed percent-encoded UTF-8.";
@@ -75,14 +76,19 @@ function isWellFormed(target: string): boolean {
   }
 }
 
-function rendered(problem: Problem, request: GuardRequest, headers: HeaderList, options: MountOptions): ProblemResponse {
+/** The response to a denied request, in the application's own form where that can be made. Never throws. */
+export function renderedProblem(problem: Problem, request: GuardRequest, headers: HeaderList, options: MountOptions): ProblemResponse {
   try {
     return problemResponse(problem, request, headers, options.renderProblem);
   } catch (error) {
     // A denial stays a denial when the application's renderer is broken.
-    options.onFault?.({ source: "renderProblem", error });
+    report(options, "renderProblem", error);
     return problemResponse(problem, request, headers, renderProblemJson);
   }
+}
+
+function report({ onFault }: MountOptions, source: string, error: unknown): void {
+  if (onFault !== undefined) quietly(onFault)({ source, error });
 }
 
 function clientErrorProblem(error: unknown): Problem | undefined {

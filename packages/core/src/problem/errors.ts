@@ -1,7 +1,13 @@
 import type { Problem } from "./problem.js";
 
 /** Codes of mistakes in how Portcullis is set up or called by the program; never caused by a request. */
-export type ConfigurationErrorCode = "fact_set_twice" | "invalid_option" | "duplicate_route" | "mounted_after_parser" | "wrong_adapter";
+export type ConfigurationErrorCode =
+  | "fact_set_twice"
+  | "invalid_option"
+  | "duplicate_route"
+  | "invalid_verdict"
+  | "mounted_after_parser"
+  | "wrong_adapter";
 
 /** The program that uses Portcullis is wrong: fix the code or the configuration. Nothing was changed by the failed call. */
 export class ConfigurationError extends Error {
