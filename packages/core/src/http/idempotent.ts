@@ -7,6 +7,7 @@ import type { StoreWith } from "../ports/store.js";
 import { problems } from "../problem/catalogue.js";
 import { invalidOption } from "../problem/errors.js";
 import { clientIpOf } from "./client-ip.js";
+import { readUpTo } from "./read-up-to.js";
 import type { Route } from "./route.js";
 
 /** How {@link idempotent} remembers. */
@@ -16,17 +17,21 @@ export interface IdempotencyOptions {
   readonly ttlMs?: number;
   /** After this long an unfinished request is given up (its process died), and the key may run again. Default 60 s. */
   readonly lockMs?: number;
-  /** Results longer than this are not kept, and the request may run again. Default 256 KiB. */
+  /** Results longer than this, or that are no text, are not kept, and the request may run again. Default 256 KiB. */
   readonly maxResultBytes?: number;
 }
 
 interface Claim {
   readonly ticket: string;
+  readonly digest: string;
+  /** What the ticket holds while this very request runs. */
   readonly inFlight: string;
-  isKept: boolean;
+  /** `failed`: the handler ran, but the store did not take its result. */
+  result: "none" | "kept" | "failed";
+  fault?: unknown;
 }
 
-type Remembered = { readonly digest: string; readonly answer?: Answer };
+type Remembered = { readonly digest: string; readonly run?: string; readonly answer?: Answer };
 
 const DEFAULTS = { ttlMs: 86_400_000, lockMs: 60_000, maxResultBytes: 262_144, maxBodyBytes: 1_048_576 } as const;
 const claimFact = createFactKey<Claim>("idempotency-claim");
@@ -37,7 +42,8 @@ const KEPT_FIELDS = ["content-type", "location", "etag"];
 /**
  * Makes a route safe to repeat: with an `Idempotency-Key`, the first request runs and its result is replayed to later ones with
  * the same key and content; other content under the key is 422 (2007), the same while it runs 409 (4007). Keys belong to their caller
- * and route. Failures of the server (5xx) are not remembered: they may be tried again. Requests without the header run as ever.
+ * (with its organisation and workspace) and route. Failures of the server (5xx) are not remembered: they may be tried again. A result
+ * that the store did not take is sent all the same, and the key stays taken for `lockMs`. Requests without the header run as ever.
  *
  * @throws {ConfigurationError} `invalid_option`: a duration or size is not positive.
  * @see draft-ietf-httpapi-idempotency-key-header-07
@@ -52,7 +58,7 @@ const KEPT_FIELDS = ["content-type", "location", "etag"];
 export function idempotent(route: Route, options: IdempotencyOptions): Route {
   const { ttlMs = DEFAULTS.ttlMs, lockMs = DEFAULTS.lockMs, maxResultBytes = DEFAULTS.maxResultBytes } = options;
   for (const [name, value] of Object.entries({ ttlMs, lockMs, maxResultBytes }))
-    if (!(value > 0)) throw invalidOption(name, value, "a number above 0");
+    if (!Number.isFinite(value) || value <= 0) throw invalidOption(name, value, "a finite number above 0");
   const { tickets } = options.store;
 
   const guard: Guard = {
@@ -73,12 +79,12 @@ export function idempotent(route: Route, options: IdempotencyOptions): Route {
       .update(body)
       .digest("base64url");
     const ticket = `idempotency:${hash([route.operationId, callerOf(request), key])}`;
-    const inFlight = JSON.stringify({ digest } satisfies Remembered);
+    // Named for this run: one that outlived its lock must not touch the claim of the next.
+    const inFlight = JSON.stringify({ digest, run: crypto.randomUUID() } satisfies Remembered);
     if (await tickets.put(ticket, inFlight, lockMs)) {
-      const made: Claim = { ticket, inFlight, isKept: false };
+      const made: Claim = { ticket, digest, inFlight, result: "none" };
       request.facts.set(claimFact, made);
-      // Refused by a later guard, failed, or too large to keep: the key is free again.
-      return { kind: "allow", settle: async () => void (made.isKept || (await tickets.take(ticket))) };
+      return { kind: "allow", settle: async () => release(made) };
     }
     const found = await tickets.peek(ticket);
     const remembered = found === undefined ? undefined : (JSON.parse(found) as Remembered); // written by this function or keep()
@@ -87,13 +93,20 @@ export function idempotent(route: Route, options: IdempotencyOptions): Route {
     return { kind: "answer", answer: remembered.answer };
   }
 
-  async function keep({ ticket, inFlight }: Claim, response: Response, body: string): Promise<boolean> {
-    if (response.status >= 500 || Buffer.byteLength(body) > maxResultBytes) return false;
+  // Refused by a later guard, failed, or too large to keep: the key is free again.
+  async function release({ ticket, digest, inFlight, result, fault }: Claim): Promise<void> {
+    // It may have taken effect: freeing the key would let the retry do it twice. The lock runs out by itself.
+    if (result === "failed") throw fault;
+    // take() alone would take whatever is there by now; exchanged for a value of no run, it is nobody else's.
+    const given: Remembered = { digest };
+    if (result === "none" && (await tickets.replace(ticket, inFlight, JSON.stringify(given), lockMs))) await tickets.take(ticket);
+  }
+
+  async function keep({ ticket, digest, inFlight }: Claim, response: Response, body: string): Promise<boolean> {
     const headers = KEPT_FIELDS.flatMap((name) => {
       const value = response.headers.get(name);
       return value === null ? [] : [[name, value] as const];
     });
-    const { digest } = JSON.parse(inFlight) as Remembered; // made in claim()
     const result: Remembered = { digest, answer: { status: response.status, headers, body } };
     return tickets.replace(ticket, inFlight, JSON.stringify(result), ttlMs);
   }
@@ -106,16 +119,35 @@ export function idempotent(route: Route, options: IdempotencyOptions): Route {
       const [, context] = parameters;
       const made = context.facts.get(claimFact);
       if (made === undefined) return response;
-      const body = await response.text();
-      made.isKept = await keep(made, response, body);
-      return new Response(response.status === 204 ? null : body, response);
+      if (response.status >= 500) return response;
+      const read = await readUpTo(response.body, maxResultBytes);
+      if (read.kind === "longer") return new Response(read.stream, response);
+      const body = toText(read.bytes);
+      try {
+        if (body !== undefined && (await keep(made, response, body))) made.result = "kept";
+      } catch (fault) {
+        made.result = "failed";
+        made.fault = fault;
+      }
+      return new Response(response.body === null ? null : Uint8Array.from(read.bytes), response);
     },
   });
 }
 
-function callerOf(request: GuardRequest): readonly [string, string] {
+// Ids are unique within their type only, and what a person is shown in one workspace is not for another.
+function callerOf(request: GuardRequest): readonly unknown[] {
   const principal = request.facts.get(principalFact);
-  return principal === undefined ? ["address", clientIpOf(request).key] : ["subject", subjectOf(principal)];
+  if (principal === undefined) return ["address", clientIpOf(request).key];
+  return [principal.type, subjectOf(principal), principal.orgId ?? null, principal.workspaceId ?? null];
+}
+
+// `undefined` for what is not UTF-8: as text it would not be the same bytes.
+function toText(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 function hash(parts: readonly unknown[]): string {

@@ -2,6 +2,7 @@ import type { Leases } from "../ports/leases.js";
 import { ConfigurationError, invalidOption } from "../problem/errors.js";
 import { type Clock, systemClock } from "./clock.js";
 import { type Metrics, noMetrics } from "./metrics.js";
+import { quietly } from "./quietly.js";
 
 /** A piece of work that repeats. */
 export interface JobOptions {
@@ -17,7 +18,7 @@ export interface JobOptions {
   readonly leaseMs?: number;
   readonly clock?: Clock;
   readonly metrics?: Metrics;
-  /** Told of each run that failed. */
+  /** Told of each scheduled run that failed, and of a lease that could not be given back. What it throws is dropped. */
   readonly onError?: (error: unknown) => void;
 }
 
@@ -41,7 +42,7 @@ export interface Job {
   /** Starts nothing more, aborts the signal of a run in progress and waits for its end. */
   stop(): Promise<void>;
   status(): JobStatus;
-  /** Runs now, or joins the run in progress. @returns `false` when another instance holds the lease. @throws what the run threw. */
+  /** Runs now, or joins the run in progress; also while stopped, with a signal that is aborted. @returns `false` when another instance holds the lease. @throws what the run threw. */
   runNow(): Promise<boolean>;
 }
 
@@ -59,11 +60,12 @@ export interface Job {
  * ```
  */
 export function createJob(options: JobOptions): Job {
-  const { name, intervalMs, run, leases, clock = systemClock, metrics = noMetrics, onError = () => {} } = options;
+  const { name, intervalMs, run, leases, clock = systemClock, metrics = noMetrics } = options;
+  const onError = quietly(options.onError ?? (() => {}));
   const { leaseMs = intervalMs * 10 } = options;
   if (name === "") throw new ConfigurationError("invalid_option", 'Option "name" is empty; name the job.');
   for (const [option, value] of Object.entries({ intervalMs, leaseMs }))
-    if (!(value > 0)) throw invalidOption(option, value, "a number of ms above 0");
+    if (!Number.isFinite(value) || value <= 0) throw invalidOption(option, value, "a finite number of ms above 0");
 
   const runs = metrics.counter({
     name: "job_runs_total",
@@ -85,14 +87,16 @@ export function createJob(options: JobOptions): Job {
   let cancelTimer = (): void => {};
 
   async function runOnce(): Promise<boolean> {
-    if (leases !== undefined && !(await leases.acquire(name, holder, leaseMs))) {
-      state.skipped += 1;
-      runs.add({ job: name, outcome: "skipped" });
-      return false;
-    }
-    state.totalRuns += 1;
-    state.lastRunAt = clock.now();
+    let isHeld = false;
     try {
+      isHeld = leases === undefined || (await leases.acquire(name, holder, leaseMs));
+      if (!isHeld) {
+        state.skipped += 1;
+        runs.add({ job: name, outcome: "skipped" });
+        return false;
+      }
+      state.totalRuns += 1;
+      state.lastRunAt = clock.now();
       await run(abort.signal);
       state.lastError = undefined;
       runs.add({ job: name, outcome: "ok" });
@@ -103,7 +107,16 @@ export function createJob(options: JobOptions): Job {
       runs.add({ job: name, outcome: "failed" });
       throw error;
     } finally {
-      await leases?.release(name, holder);
+      if (isHeld && leases !== undefined) await release(leases);
+    }
+  }
+
+  // Kept, it runs out by itself: no reason to call the run a failure, or to hide why it was one.
+  async function release(held: Leases): Promise<void> {
+    try {
+      await held.release(name, holder);
+    } catch (error) {
+      onError(error);
     }
   }
 
@@ -115,6 +128,7 @@ export function createJob(options: JobOptions): Job {
   }
 
   function schedule(): void {
+    cancelTimer(); // stopped and started again during a run, there would be two
     cancelTimer = clock.after(intervalMs, () => {
       void runNow()
         .catch(onError)
