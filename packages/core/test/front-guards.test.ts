@@ -19,6 +19,13 @@ describe("correlation id", () => {
     expect(headersOf(run(guard, requestOf({ headers: { "x-request-id": id } })))["x-request-id"]).toBe("made");
   });
 
+  it.each([[""], ["a\r\nb"], ["é"]])("fails when its own ids are malformed, like %j, before they reach a header", (id) => {
+    expect(run(correlationId({ createId: () => id }), requestOf())).toMatchObject({
+      stop: { kind: "deny", problem: { status: 500 } },
+      headers: [],
+    });
+  });
+
   it("replaces an id that was sent twice", () => {
     const request = requestOf({ headers: { "x-request-id": "a,b" }, counts: { "x-request-id": 2 } });
     expect(headersOf(run(correlationId({ createId: () => "made" }), request))["x-request-id"]).toBe("made");
@@ -50,6 +57,7 @@ describe("security headers", () => {
     expect(() => securityHeaders({ scriptHashes: ["sha256-x'; script-src *"] })).toThrowError(
       expect.objectContaining({ code: "invalid_option" }),
     );
+    expect(() => securityHeaders({ preset: "strict" as "api" })).toThrowError(expect.objectContaining({ code: "invalid_option" }));
     expect(() => securityHeaders({ hstsMaxAgeSeconds: -1 })).toThrowError(expect.objectContaining({ code: "invalid_option" }));
   });
 });
@@ -100,6 +108,10 @@ describe("CORS", () => {
     [{ origins: ["null"] }],
     [{ origins: ["*"] }],
     [{ origins: ["app.example"] }],
+    [{ origins: ["https://*.app.example"] }],
+    [{ origins: undefined as never }], // a configuration that names none
+    [{ origins: "https://app.example" as never }],
+    [{ origins: ["https://app.example"], maxAgeSeconds: Number.NaN }],
   ])("refuses %j at construction", (options) => {
     const build = () => cors(options);
 

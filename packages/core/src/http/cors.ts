@@ -31,7 +31,8 @@ const DEFAULTS = {
  * Answers preflights before authentication (they carry no credentials) and marks the responses that a page may read.
  * A page of another origin gets no CORS headers, so its browser keeps the response from it.
  *
- * @throws {ConfigurationError} `invalid_option`: `*` together with credentials, or an origin that is not scheme and host only.
+ * @throws {ConfigurationError} `invalid_option`: `*` together with credentials, an origin that is not scheme and host only, or an
+ *   age that is no whole number of seconds.
  * @see Fetch Standard §3.2
  */
 export function cors(options: CorsOptions): Guard {
@@ -43,6 +44,8 @@ export function cors(options: CorsOptions): Guard {
       'Option "origins" is "*" while credentials are allowed: every page could act as the user. List the origins.',
     );
   }
+  if (origins !== "*" && !Array.isArray(origins)) throw invalidOption("origins", origins, 'a list of origins, or "*"');
+  if (!Number.isInteger(maxAgeSeconds) || maxAgeSeconds < 0) throw invalidOption("maxAgeSeconds", maxAgeSeconds, "an integer of 0 or more");
   const allowed = origins === "*" ? undefined : new Set(origins.map(validOrigin));
   const shared: readonly HeaderField[] = credentials ? [["access-control-allow-credentials", "true"]] : [];
   const exposed: readonly HeaderField[] = exposedHeaders.length === 0 ? [] : [["access-control-expose-headers", exposedHeaders.join(", ")]];
@@ -87,7 +90,8 @@ function validOrigin(origin: string): string {
   } catch {
     // Reported below, like every other wrong origin: "null" (any sandboxed page has it), a path, a wildcard host.
   }
-  if (parsed?.origin !== origin)
+  // The parser takes https://*.example.com for a name; it would look like a rule and match nothing.
+  if (parsed?.origin !== origin || origin.includes("*"))
     throw invalidOption("origins", origin, 'a list of origins such as "https://app.example.com", without a path');
   return origin;
 }

@@ -67,10 +67,14 @@ async function readAll(request: Request, maxBytes: number): Promise<Uint8Array> 
   if (request.body === null) return new Uint8Array();
   const chunks: Uint8Array[] = [];
   let length = 0;
-  for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
-    chunks.push(chunk);
+  try {
+    for await (const chunk of request.body as unknown as AsyncIterable<Uint8Array>) {
+      length += chunk.length;
+      if (length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
+      chunks.push(chunk);
+    }
+  } catch (cause) {
+    throw cause instanceof ProblemError ? cause : new ProblemError(problems.bodyUnreadable(), { cause });
   }
   return Buffer.concat(chunks);
 }

@@ -1,4 +1,4 @@
-import type { GuardRequest, MaybePromise } from "../guard/guard.js";
+import type { GuardRequest } from "../guard/guard.js";
 import { problems } from "../problem/catalogue.js";
 import type { JsonValue, Problem } from "../problem/problem.js";
 import type { RouteInput } from "./route.js";
@@ -59,7 +59,9 @@ export function parseQuery(target: string): Readonly<Record<string, string | rea
     const value = equals === -1 ? "" : decodeComponent(pair.slice(equals + 1));
     if (name === undefined || value === undefined) return undefined;
     const before = query[name];
-    query[name] = before === undefined ? value : Array.isArray(before) ? [...before, value] : [before, value];
+    // Appended in place: a copy for each repetition would let one long query hold the process for seconds.
+    if (Array.isArray(before)) before.push(value);
+    else query[name] = before === undefined ? value : [before, value];
   }
   return query;
 }
@@ -93,8 +95,8 @@ async function readJson(
 
 async function validate(part: string, schema: Schema | undefined, value: unknown, errors: JsonValue[]): Promise<unknown> {
   if (schema === undefined) return value;
-  const result: MaybePromise<SchemaResult<unknown>> = schema["~standard"].validate(value);
-  const { issues, ...rest } = result instanceof Promise ? await result : result;
+  // Awaited whatever it is: a promise of another library has no issues, and must not pass for a success.
+  const { issues, ...rest }: SchemaResult<unknown> = await schema["~standard"].validate(value);
   if (issues === undefined) return (rest as { readonly value: unknown }).value; // no issues: Standard Schema's success shape
   for (const issue of issues) errors.push({ in: part, pointer: pointerOf(issue), message: issue.message });
   return undefined;

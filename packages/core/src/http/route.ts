@@ -1,6 +1,6 @@
 import type { Facts } from "../guard/facts.js";
 import type { Guard, MaybePromise } from "../guard/guard.js";
-import { ConfigurationError } from "../problem/errors.js";
+import { ConfigurationError, invalidOption } from "../problem/errors.js";
 import type { Schema } from "./schema.js";
 
 /** Methods a route may have. HEAD is answered by GET, OPTIONS and unknown methods by the application itself. */
@@ -83,12 +83,15 @@ export interface RouteDefinition<Params, Query, Body> {
   readonly handle: (request: Request, context: RouteContext<Params, Query, Body>) => MaybePromise<Response>;
 }
 
+// RFC 3986 characters without those that end the field's <…>.
+const URI_REFERENCE = /^[\x21\x23-\x3b\x3d\x3f-\x7e]+$/;
 const PATH_PATTERN = /^(?:\/|(?:\/(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~-]+))+)$/;
 
 /**
  * Defines a route.
  *
- * @throws {ConfigurationError} `invalid_option`: the path is not literal and `:name` segments.
+ * @throws {ConfigurationError} `invalid_option`: the path is not literal and `:name` segments, a name occurs twice, or the stability
+ *   holds what no header field can say.
  * @example
  * ```ts
  * import { defineRoute } from "@portcullis/core";
@@ -113,7 +116,15 @@ export function defineRoute<
       `Route "${definition.operationId}" has the path "${definition.path}"; write literal segments and :name segments, e.g. /workflows/:id.`,
     );
   }
+  const names = definition.path.match(/:[A-Za-z0-9]+/g) ?? [];
+  if (new Set(names).size < names.length) {
+    throw new ConfigurationError(
+      "invalid_option",
+      `Route "${definition.operationId}" has the path "${definition.path}" with one name twice; the last would hide the others. Rename one.`,
+    );
+  }
   const { tags = [], guards = [], stability = { level: "stable" }, input = {}, responses = {} } = definition;
+  requireStability(stability);
   return Object.freeze({
     ...definition,
     tags: Object.freeze([...tags]),
@@ -122,4 +133,13 @@ export function defineRoute<
     input: Object.freeze({ ...input }),
     responses: Object.freeze({ ...responses }),
   });
+}
+
+// Found out at every request otherwise: "@NaN", or a line break in a header field.
+function requireStability(stability: Stability): void {
+  if (stability.level !== "deprecated") return;
+  const { since, sunset, successor } = stability;
+  if (Number.isNaN(since.getTime())) throw invalidOption("stability.since", since, "a valid date");
+  if (sunset !== undefined && Number.isNaN(sunset.getTime())) throw invalidOption("stability.sunset", sunset, "a valid date");
+  if (successor !== undefined && !URI_REFERENCE.test(successor)) throw invalidOption("stability.successor", successor, "a URI reference");
 }

@@ -23,11 +23,12 @@ const HASH_SOURCE = /^sha(?:256|384|512)-[A-Za-z0-9+/]+={0,2}$/;
  * Sends the security headers on every response, errors and unmatched routes included. Mount it first.
  * A later `securityHeaders` on a route (a documentation page) overwrites the ones mounted before.
  *
- * @throws {ConfigurationError} `invalid_option`: a hash source is malformed, or the age is negative.
+ * @throws {ConfigurationError} `invalid_option`: the preset is unknown, a hash source is malformed, or the age is negative.
  * @see OWASP Secure Headers Project; Content Security Policy Level 3
  */
 export function securityHeaders(options: SecurityHeadersOptions = {}): Guard {
   const { preset = "api", hstsMaxAgeSeconds = DEFAULT_HSTS_SECONDS, scriptHashes = [], styleHashes = [] } = options;
+  if (preset !== "api" && preset !== "document") throw invalidOption("preset", preset, '"api" or "document"');
   for (const [option, hashes] of Object.entries({ scriptHashes, styleHashes })) {
     for (const hash of hashes)
       if (!HASH_SOURCE.test(hash)) throw invalidOption(option, hash, "a list of sha256-, sha384- or sha512- sources");

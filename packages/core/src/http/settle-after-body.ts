@@ -1,17 +1,27 @@
 import type { Outcome } from "../guard/guard.js";
 
 /**
- * Calls `settle` once, when the response's body was read to its end or given up; at once for a response without a body.
+ * Calls `settle` once, when the response's body was read to its end or given up; at once for a response without a body, and for
+ * a client that has left already.
  *
  * @returns The response to send in place of the given one.
  */
 export function settleAfterBody(response: Response, signal: AbortSignal, settle: (outcome: Outcome) => void): Response {
-  const responded = (): void => settle({ kind: "responded", status: response.status });
+  let isSettled = false;
+  const settleOnce = (outcome: Outcome): void => {
+    if (isSettled) return;
+    isSettled = true;
+    signal.removeEventListener("abort", aborted);
+    settle(outcome);
+  };
+  const aborted = (): void => settleOnce({ kind: "aborted" });
+  const responded = (): void => settleOnce({ kind: "responded", status: response.status });
   if (response.body === null) {
     responded();
     return response;
   }
-  signal.addEventListener("abort", () => settle({ kind: "aborted" }), { once: true });
+  signal.addEventListener("abort", aborted, { once: true });
+  if (signal.aborted) aborted(); // the event was before: nobody may ever read the body
   const reader = response.body.getReader();
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -21,12 +31,12 @@ export function settleAfterBody(response: Response, signal: AbortSignal, settle:
         responded();
         controller.close();
       } catch (error) {
-        settle({ kind: "aborted" });
+        aborted();
         controller.error(error);
       }
     },
     async cancel(reason) {
-      settle({ kind: "aborted" });
+      aborted();
       await reader.cancel(reason);
     },
   });

@@ -1,3 +1,4 @@
+import { invalidOption } from "../problem/errors.js";
 import type { JsonValue } from "../problem/problem.js";
 
 /** Why a text is refused; `message` says where, never what. */
@@ -21,6 +22,7 @@ const PROTOTYPE_KEYS = new Set(["__proto__", "constructor", "prototype"]);
  * Two parsers that read a duplicate member differently are a known way around checks (RFC 8259 §4, RFC 7493 §2.3).
  *
  * @throws {JsonRefused} Nothing of the text is kept or shown.
+ * @throws {ConfigurationError} `invalid_option`: the depth is no whole number of 0 or more.
  * @example
  * ```ts
  * import { parseStrictJson } from "@portcullis/core";
@@ -29,6 +31,8 @@ const PROTOTYPE_KEYS = new Set(["__proto__", "constructor", "prototype"]);
  * ```
  */
 export function parseStrictJson(source: string | Uint8Array, options: StrictJsonOptions = {}): JsonValue {
+  const { maxDepth = DEFAULT_MAX_DEPTH } = options;
+  if (!Number.isInteger(maxDepth) || maxDepth < 0) throw invalidOption("maxDepth", maxDepth, "an integer of 0 or more");
   const text = typeof source === "string" ? source : decodeUtf8(source);
   let value: JsonValue;
   try {
@@ -37,7 +41,7 @@ export function parseStrictJson(source: string | Uint8Array, options: StrictJson
     // The engine's message quotes the text, which may hold a secret.
     throw new JsonRefused("The text is not JSON.");
   }
-  checkMembers(text, options.maxDepth ?? DEFAULT_MAX_DEPTH);
+  checkMembers(text, maxDepth);
   return value;
 }
 
