@@ -14,10 +14,10 @@ export const adapterLaws: readonly AdapterLaw[] = Object.freeze([...factLaws, ..
  *
  * @example
  * ```ts no-run
- * import { adapterLawsFor } from "@portcullis/testkit";
+ * import { adapterLawsFor, NodeAdapter } from "@portcullis/testkit";
  * import { test } from "vitest";
- * import { host } from "./host.js";
  *
+ * const host = new NodeAdapter(); // yours instead
  * for (const law of adapterLawsFor(host)) test(`${law.id} ${law.title}`, () => law.run(host));
  * ```
  */
