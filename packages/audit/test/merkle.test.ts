@@ -126,13 +126,13 @@ if (folder !== undefined) {
       });
     });
 
-    it.each(casesIn(join(folder, "testdata/inclusion")))("inclusion %s", (file) => {
+    it.each(casesIn(join(folder, "testdata/inclusion")))("inclusion $name", ({ file }) => {
       const { leafIdx, treeSize, root, leafHash: leaf, proof, wantErr } = read<Case>(file);
       const claim = { index: leafIdx, size: treeSize, root: hash(root), leafHash: hash(leaf), proof: (proof ?? []).map(hash) };
       expect(verifyInclusion(claim)).toBe(!wantErr);
     });
 
-    it.each(casesIn(join(folder, "testdata/consistency")))("consistency %s", (file) => {
+    it.each(casesIn(join(folder, "testdata/consistency")))("consistency $name", ({ file }) => {
       const { size1, size2, root1, root2, proof, wantErr } = read<Case>(file);
       const claim = { size1, size2, root1: hash(root1), root2: hash(root2), proof: (proof ?? []).map(hash) };
       // One good case has roots of 12 bytes; here a hash has 32, whatever the sizes.
@@ -146,10 +146,10 @@ type Sizes = Readonly<Record<"leafIdx" | "treeSize" | "size1" | "size2", bigint>
 type Hashes = Readonly<Record<"root" | "leafHash" | "root1" | "root2", string | null>>;
 type Case = Sizes & Hashes & { readonly proof: readonly (string | null)[] | null; readonly wantErr: boolean };
 
-function casesIn(path: string): readonly string[] {
+function casesIn(path: string): readonly { readonly name: string; readonly file: string }[] {
   return readdirSync(path, { recursive: true, encoding: "utf8" })
     .filter((name) => name.endsWith(".json"))
-    .map((name) => join(path, name));
+    .map((name) => ({ name, file: join(path, name) }));
 }
 
 function hash(base64: string | null): Buffer {

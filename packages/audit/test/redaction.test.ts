@@ -138,6 +138,7 @@ describe("AUD-22 hostile details become a bounded event", () => {
     ["maps by object", new Map([[{}, 1]]), "[object]"],
     ["__proto__", JSON.parse('{"__proto__":{"x":1}}'), '"__proto__":{"x":1}'],
     ["a symbol for an iterator", { [Symbol.iterator]: 1, x: 2 }, '"x":2'],
+    ["a map that breaks while it is read", brokenMap(), "[unreadable]"],
     ["lone surrogates", { s: "\ud800" }, "\\ud800"],
   ])("%s", async (_what, details, expected) => {
     const { text, event, verdict } = await stored({ details });
@@ -176,6 +177,14 @@ describe("AUD-22 hostile details become a bounded event", () => {
     expect(performance.now() - startedAt).toBeLessThan(2000);
   });
 });
+
+function brokenMap(): Map<string, string> {
+  const map = new Map([["a", "b"]]);
+  map[Symbol.iterator] = () => {
+    throw new Error("no");
+  };
+  return map;
+}
 
 const payloads = vectorFolder("csv-injection/payloads.json");
 if (payloads !== undefined) {

@@ -1,5 +1,5 @@
 import { ALLOW, createApp, createMemoryStore, deny, type Guard, problems, StoreUnavailable, toFetchHandler } from "@portcullis/core";
-import { auditRoutes, type AuditRoutesOptions, openCheckpoint, verifyExport, verifyInclusion } from "@portcullis/audit";
+import { AuditError, auditRoutes, type AuditRoutesOptions, openCheckpoint, verifyExport, verifyInclusion } from "@portcullis/audit";
 import { describe, expect, it } from "vitest";
 import { ADA, auditOver, filledLog } from "./fixture.js";
 
@@ -112,6 +112,17 @@ describe("GET /audit/export", () => {
       { format, filter: { category: "admin" }, treeSize: 10 },
     ]);
     expect(await (await get(`/audit/export?format=${format}&category=admin&tree_size=10`)).text()).toBe(text);
+  });
+
+  it("a client that leaves ends the export; a log that cannot be read is a 500 without detail", async () => {
+    const { audit, get } = await service();
+    const response = await get("/audit/export");
+    await response.body?.cancel();
+    expect((await get("/audit")).status).toBe(200);
+    const corrupt = { ...audit, openExport: () => Promise.reject(new AuditError("log_corrupt", "Entry 7")) };
+    const handler = toFetchHandler(createApp({ routes: auditRoutes(corrupt, { guards: [ANYONE] }) }));
+    const failed = await handler(new Request("http://localhost/audit/export"));
+    expect([failed.status, (await failed.text()).includes("Entry")]).toEqual([500, false]);
   });
 
   it("a format or size that there is not is refused", async () => {

@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { StoreUnavailable } from "@portcullis/core";
 import { createSigner, generateSigningSeed, leafHash } from "@portcullis/audit";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -124,6 +125,17 @@ describe("verify", () => {
         book.entries = book.entries.map((entry) => ({ ...entry, bytes: Buffer.from(textOf(entry).replace(/(\u2014 \S+ .{20})./, "$1A")) }));
     });
     expect(await audit.verify()).toMatchObject({ verdict: "tampered", reason: "changed_checkpoint" });
+  });
+
+  it("a stored checkpoint of another log is found, and a dead store is no verdict", async () => {
+    const { audit, log } = await tamperedWith(async (filled) => {
+      const other = createEditableLog();
+      await auditOver(other, { name: "tenant-b" }).checkpoint();
+      filled.log.books.set(`${NAME}#checkpoints`, other.books.get("tenant-b#checkpoints") ?? { entries: [], frontier: new Uint8Array() });
+    });
+    expect(await audit.verify()).toMatchObject({ verdict: "tampered", reason: "changed_checkpoint" });
+    log.read = async () => Promise.reject(new StoreUnavailable("log.read"));
+    await expect(audit.verify()).rejects.toBeInstanceOf(StoreUnavailable);
   });
 
   it("grows while it is read without a false alarm", async () => {

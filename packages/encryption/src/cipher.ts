@@ -102,9 +102,8 @@ export class RecordCipher {
     try {
       this.#messageKeyOf(parseEnvelope(text, this.settings.maxPlaintextBytes));
       return true;
-    } catch (error) {
-      if (error instanceof EncryptionError) return false;
-      throw error;
+    } catch {
+      return false;
     }
   }
 
