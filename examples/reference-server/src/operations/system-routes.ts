@@ -2,7 +2,6 @@ import { defineRoute, type JsonSchema, type Route, securityHeaders, toOpenApi, t
 import type { Registry } from "prom-client";
 import { z } from "zod";
 import { ok } from "../envelope.js";
-import type { Permit } from "../permissions.js";
 import { DOCS_STYLE, renderDocsPage } from "./docs-page.js";
 
 /** Version of the API, in OpenAPI and on the docs page. */

@@ -95,9 +95,7 @@ async function beRefused(world: World, { call, viewer }: Cast): Promise<void> {
   const refused = await call("POST", "/api/workflows", { token: viewer, body: { name: "x", steps: [{ tool: "math.sum" }] } });
   expectProblem(refused, 403, 1101);
   assert.equal(refused.json?.errorDetail?.["permission"], "workflows.create");
-  world.narrate(
-    `The viewer may not create: 403, ${String(refused.json?.errorDetail?.["reason"])}, ${String(refused.json?.errorDetail?.["permission"])}.`,
-  );
+  world.narrate(`The viewer may not create: 403, ${String(refused.json?.errorDetail?.["reason"])}, workflows.create.`);
 }
 
 async function hitTheLimit(world: World, { call, viewer }: Cast): Promise<void> {

@@ -8,9 +8,6 @@ export const TOOLS = Object.freeze({
   "records.purge": "CRITICAL",
 } as const);
 
-/** The name of a tool. */
-export type Tool = keyof typeof TOOLS;
-
 export const stepSchema = z.object({
   tool: z.enum(["text.join", "math.sum", "email.send", "records.purge"]),
   input: z
