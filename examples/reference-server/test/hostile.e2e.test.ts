@@ -168,7 +168,7 @@ async function send(
   token: string,
 ): Promise<{ status: number; body: string; isProblem: boolean }> {
   const escape = (part: string): string =>
-    part.replaceAll(/[\s#?\u0000-\u001f\u007f-\uffff]/gu, (character) => Buffer.from(character).toString("hex").replaceAll(/../g, "%$&"));
+    part.replaceAll(/[^!"$->@-~]/gu, (character) => Buffer.from(character).toString("hex").replaceAll(/../g, "%$&"));
   const target = `${path.replaceAll(/\{\w+\}/g, () => escape(param) || "x")}?${escape(query)}`;
   const credentials =
     {
@@ -179,7 +179,7 @@ async function send(
     }[authorization] ?? [];
   const lines = [
     ...credentials.map((value) => `authorization: ${value}`),
-    ...headers.map(({ name, value }) => `${name}: ${value.replaceAll(/[\r\n\u0000]/g, "").slice(0, 6000)}`),
+    ...headers.map(({ name, value }) => `${name}: ${value.replaceAll(/[^ -~\u0080-\uffff]/g, "").slice(0, 6000)}`),
     ...(headers.some(({ name }) => name === "content-type") ? [] : ["content-type: application/json"]),
   ];
   const bytes = Buffer.from(body);
