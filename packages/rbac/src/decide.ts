@@ -52,9 +52,17 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
   return union;
 }
 
-/** The credential's bound; `undefined` without one. A bound that is not a list covers nothing. */
+/**
+ * The credential's bound; `undefined` without one. A bound that is not a list covers nothing. Nor does one that the identity has
+ * from its class: it is not read, but it is not overlooked either, as then the credential would have no bound at all.
+ */
 export function scopesOf(identity: Identity | undefined): readonly string[] | undefined {
-  if (identity === undefined || !Object.hasOwn(identity, "scopes")) return undefined;
+  if (identity === undefined) return undefined;
+  if (!Object.hasOwn(identity, "scopes")) {
+    const prototype: unknown = Object.getPrototypeOf(identity);
+    const isPlain = prototype === Object.prototype || typeof prototype !== "object" || prototype === null;
+    return isPlain || !("scopes" in prototype) ? undefined : NO_SCOPES;
+  }
   const { scopes } = identity;
   return scopes === undefined || Array.isArray(scopes) ? scopes : NO_SCOPES;
 }

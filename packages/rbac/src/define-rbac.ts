@@ -204,14 +204,14 @@ class CompiledRbac<Key extends string, RoleName extends string> implements Rbac<
     const { version: previousVersion } = this.#policy;
     const policyVersion = previousVersion + 1;
     this.#policy = this.#compile(roles, policyVersion);
-    this.#instruments.emit({ kind: "policy_replaced", policyVersion, previousVersion });
+    this.#instruments.emit(() => ({ kind: "policy_replaced", policyVersion, previousVersion }));
     return policyVersion;
   }
 
   reportDenial({ decision: denied, guard, principal, correlationId }: Denial): void {
     const permission = "permission" in denied ? denied.permission : undefined;
     this.#instruments.denied(permission === undefined || this.isPermission(permission) ? permission : "unknown", guard);
-    this.#instruments.emit({
+    this.#instruments.emit(() => ({
       kind: "access_denied",
       guard,
       reason: denied.reason,
@@ -222,7 +222,7 @@ class CompiledRbac<Key extends string, RoleName extends string> implements Rbac<
       subjectId: principal === undefined ? undefined : subjectOf(principal),
       orgId: principal?.orgId,
       correlationId,
-    });
+    }));
   }
 
   #compile(definitions: unknown, version: number): Policy {

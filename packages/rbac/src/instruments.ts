@@ -74,8 +74,9 @@ export class Instruments {
     this.#quietly(() => this.#version.set(version));
   }
 
-  emit(event: RbacEvent): void {
-    this.#quietly(() => this.onEvent?.(event));
+  /** @param eventOf Asked only where somebody listens; may throw, as a principal with getters can make it. */
+  emit(eventOf: () => RbacEvent): void {
+    this.#quietly(() => this.onEvent?.(eventOf()));
   }
 
   #labels(permission: Permission | undefined, allowed: boolean): Labels {

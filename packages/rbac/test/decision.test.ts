@@ -139,6 +139,28 @@ describe("identities", () => {
     expect(rbac.check({ roles }, "users.manage").allowed).toBe(false);
   });
 
+  test("scopes that an identity has from its class are not overlooked: they cover nothing", () => {
+    class ApiCredential {
+      readonly roles = ["owner"];
+      get scopes(): readonly string[] {
+        return ["users.read"];
+      }
+    }
+    for (const bounded of [
+      new ApiCredential(),
+      Object.assign(Object.create({ scopes: ["users.read"] }), { roles: ["owner"] }) as Identity,
+    ]) {
+      expect(rbac.check(bounded, "workflows.delete")).toMatchObject({ allowed: false, reason: "out_of_scope" });
+      expect(rbac.checkRoles(bounded, ["owner"]).allowed).toBe(false);
+      expect(rbac.permissionsOf(bounded)).toEqual([]);
+    }
+    class Session {
+      readonly roles = ["owner"];
+    }
+    for (const unbounded of [new Session(), Object.assign(Object.create(null), { roles: ["owner"] }) as Identity])
+      expect(rbac.check(unbounded, "workflows.delete").allowed).toBe(true);
+  });
+
   test("a credential's scopes are an upper bound: they narrow, never widen", () => {
     const check = (roles: readonly string[], scopes: readonly string[] | undefined) => rbac.check({ roles, scopes }, "workflows.create");
     expect(check(["editor"], undefined).allowed).toBe(true);
@@ -168,6 +190,7 @@ describe("identities", () => {
       expect(rbac.check(owner, "users.read", { org } as unknown as CheckOptions)).toMatchObject({ allowed: false, reason: "wrong_org" });
     }
     expect(rbac.check({ roles: ["owner"] }, "users.read", { org: "a" }).reason).toBe("wrong_org");
+    expect(rbac.check({ roles: ["owner"], orgId: "" }, "users.read", { org: "" }).reason).toBe("wrong_org");
     expect(rbac.check({ roles: ["owner"], orgId: undefined }, "users.read", { org: undefined } as unknown as CheckOptions).reason).toBe(
       "wrong_org",
     );

@@ -274,6 +274,25 @@ describe("requireMfa", () => {
   });
 });
 
+describe("reportDenial", () => {
+  test("never throws, whatever the principal is: it only observes", () => {
+    const events: RbacEvent[] = [];
+    const reporting = defineRbac({
+      permissions: standardPermissions,
+      roles: standardRoles,
+      onEvent: (event) => {
+        events.push(event);
+        throw new Error("listener");
+      },
+    });
+    const decision = reporting.check(undefined, "workflows.read");
+    const trap = new Proxy({}, { get: () => { throw new Error("trap"); } }); // prettier-ignore
+    for (const principal of [null, trap, undefined] as unknown as undefined[])
+      expect(() => reporting.reportDenial({ decision, guard: "own", principal, correlationId: undefined })).not.toThrow();
+    expect(events).toHaveLength(1);
+  });
+});
+
 describe("secureEndpoint", () => {
   const tracing = (name: string, trace: string[]): Guard => ({
     name,
@@ -379,6 +398,14 @@ describe("secureEndpoint", () => {
     expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", audit: guard, auditAction: "read" }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", resourceIdParam: "id" }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { audit: () => guard }))).toBe("invalid_option");
+    for (const none of [undefined, null, false, {}, () => ALLOW, { check: true }] as unknown as Guard[]) {
+      expect(codeOf(() => secureEndpoint(rbac, { guards: [guard, none] }))).toBe("invalid_option");
+      expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", audit: () => none }))).toBe("invalid_option");
+      if (none === undefined) continue;
+      expect(codeOf(() => secureEndpoint(rbac, { authenticate: none }))).toBe("invalid_option");
+      expect(codeOf(() => secureEndpoint(rbac, { approval: none }))).toBe("invalid_option");
+    }
+    expect(codeOf(() => secureEndpoint(rbac, { guards: guard as unknown as Guard[] }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { org: () => "org-1" }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { permision: "workflows.read" } as object))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { requireAuth: "no" as unknown as boolean }))).toBe("invalid_option");

@@ -106,14 +106,16 @@ export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: Sec
   const action = auditAction ?? (permission === undefined ? undefined : describe(permission));
   if (typeof audit === "function" && (typeof action !== "string" || action === ""))
     throw invalidOption("secureEndpoint.auditAction", auditAction, "the name of the action, where no permission names it");
-  const parts: (Guard | undefined)[] = [
-    typeof audit === "function" ? audit({ action: action as string, resourceIdParam }) : audit, // a string, by the line above
-    authenticate,
-    requireAuth ? requireAuthentication() : undefined,
-    mfa === undefined || isGuard(mfa) ? mfa : requireMfa(mfa),
-    permission === undefined ? undefined : requirePermission(rbac, permission, org === undefined ? {} : { org }),
-    ...guards,
-    approval,
+  if (!Array.isArray(guards)) throw invalidOption("secureEndpoint.guards", guards, "a list of guards");
+  const parts: readonly Guard[] = [
+    // action is a string, by the line above
+    ...given("audit", typeof audit === "function" ? toGuard("audit", audit({ action: action as string, resourceIdParam })) : audit),
+    ...given("authenticate", authenticate),
+    ...(requireAuth ? [requireAuthentication()] : []),
+    ...(mfa === undefined ? [] : [isGuard(mfa) ? mfa : requireMfa(mfa)]),
+    ...(permission === undefined ? [] : [requirePermission(rbac, permission, org === undefined ? {} : { org })]),
+    ...Array.from(guards, (guard, index) => toGuard(`guards[${index}]`, guard)),
+    ...given("approval", approval),
   ];
   const meta: { [name: string]: JsonValue } = {
     ...(requireAuth ? {} : { public: true }),
@@ -122,16 +124,23 @@ export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: Sec
     ...(approval === undefined ? {} : { approval: true }),
   };
   return Object.freeze({
-    ...allOf(
-      "secure-endpoint",
-      parts.filter((part) => part !== undefined),
-    ),
+    ...allOf("secure-endpoint", parts),
     meta: Object.freeze(meta),
   });
 }
 
-function isGuard(value: RequireMfaOptions | Guard): value is Guard {
-  return "check" in value && typeof value.check === "function";
+function given(option: string, guard: Guard | undefined): readonly Guard[] {
+  return guard === undefined ? [] : [toGuard(option, guard)];
+}
+
+// A guard that is none, or undefined by a wrong import, must not leave the endpoint open: it throws here, not at the first request.
+function toGuard(option: string, guard: unknown): Guard {
+  if (!isGuard(guard)) throw invalidOption(`secureEndpoint.${option}`, guard, "a guard");
+  return guard;
+}
+
+function isGuard(value: unknown): value is Guard {
+  return typeof value === "object" && value !== null && "check" in value && typeof value.check === "function";
 }
 
 function describe(permission: PermissionRequirement): string {

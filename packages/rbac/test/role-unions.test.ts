@@ -1,0 +1,42 @@
+import { noMetrics, systemClock } from "@portcullis/core";
+import { describe, expect, test } from "vitest";
+import { Universe } from "../src/compile-permissions.js";
+import { compileRoles } from "../src/compile-roles.js";
+import { decide } from "../src/decide.js";
+import { Instruments } from "../src/instruments.js";
+import { RoleUnions } from "../src/role-unions.js";
+
+const names = Array.from({ length: 100 }, (_, index) => `role${index}`);
+const universe = new Universe({ things: Array.from({ length: 2_000 }, (_, index) => `act${index}`) }, /^[a-z0-9]+$/);
+const roles = compileRoles(
+  Object.fromEntries(names.map((name, index) => [name, { grants: [`things.act${index}`] }])),
+  universe,
+  /^[a-z0-9]+$/,
+);
+
+function unionsOf() {
+  return new RoleUnions(roles, universe.words, () => new Instruments(noMetrics, systemClock, undefined, 0).unknownRole());
+}
+
+describe("what is remembered of role lists", () => {
+  test("is bounded: after thousands of combinations it starts over", () => {
+    const unions = unionsOf();
+    const first = unions.of(["role0"]);
+    expect(unions.of(["role0"])).toBe(first);
+    for (const one of names) for (const other of names) unions.of([one, other]);
+    const again = unions.of(["role0"]);
+    expect(again).not.toBe(first);
+    expect([again?.roles, again?.effective]).toEqual([first?.roles, first?.effective]);
+  });
+
+  test("is bounded by decisions too, and none of them changes by it", () => {
+    const unions = unionsOf();
+    const policy = { version: 1, roles, unions };
+    const first = unions.of(["role0"]);
+    for (const name of names)
+      for (const permission of universe.permissions)
+        if (decide(policy, permission, { roles: [name] }, undefined).allowed !== (permission.key === `things.act${name.slice(4)}`))
+          throw new Error(`${name} ${permission.key}`);
+    expect(unions.of(["role0"])).not.toBe(first);
+  });
+});
