@@ -1,62 +1,46 @@
 import type { ApiKeyRecord, ApiKeys } from "@portcullis/core";
-import { after, type Database, number, optionalNumber, type Row, text } from "./database.js";
+import { ask, type Driver, type Row } from "./driver/driver.js";
+import { number, numberOrNone, text } from "./driver/row.js";
 
 const COLUMNS = "id, owner_id, name, hash, pepper_id, last_four, created_at, expires_at, revoked_at, last_used_at, data";
+const ADD = `INSERT INTO portcullis_api_keys (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+  ON CONFLICT (id) DO NOTHING RETURNING id`;
+const FIND = `SELECT ${COLUMNS} FROM portcullis_api_keys WHERE id = $1`;
+const LIST = `SELECT ${COLUMNS} FROM portcullis_api_keys WHERE owner_id = $1 ORDER BY created_at DESC, seq DESC`;
+const REVOKE = "UPDATE portcullis_api_keys SET revoked_at = {now} WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL RETURNING id";
+const TOUCH = `UPDATE portcullis_api_keys SET last_used_at = {now}
+  WHERE id = $1 AND (last_used_at IS NULL OR {now} - last_used_at >= $2)`;
 
 /** API keys in a table. */
-export function createSqlApiKeys(database: Database): ApiKeys {
+export function createSqlApiKeys(driver: Driver): ApiKeys {
   return Object.freeze({
-    insert({ id, ownerId, name, hash, pepperId, lastFour, createdAt, expiresAt, revokedAt, lastUsedAt, data }: ApiKeyRecord) {
-      const values = [
-        id,
-        ownerId,
-        name,
-        hash,
-        pepperId,
-        lastFour,
-        createdAt,
-        expiresAt ?? null,
-        revokedAt ?? null,
-        lastUsedAt ?? null,
-        data,
-      ];
-      return after(
-        database.query(
-          `INSERT INTO api_keys (${COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT (id) DO NOTHING RETURNING id`,
-          values,
-        ),
-        (rows) => rows.length > 0,
-      );
-    },
+    insert: (record: ApiKeyRecord) =>
+      driver.run("apiKeys.insert", function* () {
+        const { id, ownerId, name, hash, pepperId, lastFour, createdAt, expiresAt, revokedAt, lastUsedAt, data } = record;
+        const instants = [createdAt, expiresAt ?? null, revokedAt ?? null, lastUsedAt ?? null];
+        return (yield ask(ADD, id, ownerId, name, hash, pepperId, lastFour, ...instants, data)).length === 1;
+      }),
     find: (id: string) =>
-      after(database.query(`SELECT ${COLUMNS} FROM api_keys WHERE id = $1`, [id]), ([row]) =>
-        row === undefined ? undefined : toApiKey(row),
-      ),
+      driver.run("apiKeys.find", function* () {
+        const [row] = yield ask(FIND, id);
+        return row && recordOf(row);
+      }),
     list: (ownerId: string) =>
-      after(
-        database.query(`SELECT ${COLUMNS} FROM api_keys WHERE owner_id = $1 ORDER BY created_at DESC, sequence DESC`, [ownerId]),
-        (rows) => Object.freeze(rows.map(toApiKey)),
-      ),
+      driver.run("apiKeys.list", function* () {
+        return Object.freeze((yield ask(LIST, ownerId)).map(recordOf));
+      }),
     revoke: (id: string, ownerId: string) =>
-      after(
-        database.query("UPDATE api_keys SET revoked_at = :now WHERE id = $1 AND owner_id = $2 AND revoked_at IS NULL RETURNING id", [
-          id,
-          ownerId,
-        ]),
-        (rows) => rows.length > 0,
-      ),
+      driver.run("apiKeys.revoke", function* () {
+        return (yield ask(REVOKE, id, ownerId)).length === 1;
+      }),
     touch: (id: string, minIntervalMs: number) =>
-      after(
-        database.query("UPDATE api_keys SET last_used_at = :now WHERE id = $1 AND (last_used_at IS NULL OR :now - last_used_at >= $2)", [
-          id,
-          minIntervalMs,
-        ]),
-        () => {},
-      ),
+      driver.run("apiKeys.touch", function* () {
+        yield ask(TOUCH, id, minIntervalMs);
+      }),
   });
 }
 
-function toApiKey(row: Row): ApiKeyRecord {
+function recordOf(row: Row): ApiKeyRecord {
   return Object.freeze({
     id: text(row, "id"),
     ownerId: text(row, "owner_id"),
@@ -65,9 +49,9 @@ function toApiKey(row: Row): ApiKeyRecord {
     pepperId: text(row, "pepper_id"),
     lastFour: text(row, "last_four"),
     createdAt: number(row, "created_at"),
-    expiresAt: optionalNumber(row, "expires_at"),
-    revokedAt: optionalNumber(row, "revoked_at"),
-    lastUsedAt: optionalNumber(row, "last_used_at"),
+    expiresAt: numberOrNone(row, "expires_at"),
+    revokedAt: numberOrNone(row, "revoked_at"),
+    lastUsedAt: numberOrNone(row, "last_used_at"),
     data: text(row, "data"),
   });
 }

@@ -1,77 +1,94 @@
 import type { ApprovalChange, ApprovalRecord, Approvals, ApprovalStatus } from "@portcullis/core";
-import { after, type Database, number, optionalNumber, type Row, text } from "./database.js";
+import { ask, type Driver, type Row, type SqlValue, wholeMs } from "./driver/driver.js";
+import { number, numberOrNone, text } from "./driver/row.js";
 
-const COLUMNS =
-  "id, workspace_id, requester_id, status, risk, operation, digest, created_at, expires_at, execute_by, attempt_expires_at, revision, data";
-const IS_OPEN = `(status = 'PENDING' AND expires_at > :now OR status = 'APPROVED' AND coalesce(execute_by, expires_at) > :now)`;
+const COLUMNS = `id, workspace_id, requester_id, status, risk, operation, digest, created_at, expires_at, execute_by,
+  attempt_expires_at, revision, data`;
+const SAME_REQUEST = "workspace_id = $1 AND requester_id = $2 AND digest = $3 AND is_open = 1";
+// One that is past its deadline keeps its status, which is not the store's to change, but keeps nobody from asking again.
+const GIVE_UP_PLACE = `UPDATE portcullis_approvals SET is_open = 0 WHERE ${SAME_REQUEST}
+  AND CASE status WHEN 'APPROVED' THEN COALESCE(execute_by, expires_at) ELSE expires_at END <= {now}`;
+const ADD = `INSERT INTO portcullis_approvals
+    (id, workspace_id, requester_id, status, risk, operation, digest, created_at, expires_at, revision, data, is_open)
+  VALUES ($4, $1, $2, 'PENDING', $5, $6, $3, {now}, {now} + $7, 1, $8, 1)
+  ON CONFLICT (workspace_id, requester_id, digest) WHERE is_open = 1 DO NOTHING
+  RETURNING ${COLUMNS}`;
+const FIND_OPEN = `SELECT ${COLUMNS} FROM portcullis_approvals WHERE ${SAME_REQUEST}`;
+const FIND = `SELECT ${COLUMNS}, {now} AS now FROM portcullis_approvals WHERE id = $1`;
+const UPDATE = `UPDATE portcullis_approvals SET
+    status = COALESCE($4, status),
+    execute_by = COALESCE({now} + CAST($5 AS BIGINT), execute_by),
+    attempt_expires_at = COALESCE({now} + CAST($6 AS BIGINT), attempt_expires_at),
+    data = COALESCE($7, data),
+    is_open = CASE WHEN COALESCE($4, status) IN ('PENDING', 'APPROVED') THEN is_open ELSE 0 END,
+    revision = revision + 1
+  WHERE id = $1 AND revision = $2 AND {now} < COALESCE(CAST($3 AS BIGINT), {now} + 1)
+  RETURNING ${COLUMNS}`;
+const NOW = "SELECT {now} AS now";
 
-/** Approvals in a table. A transition is one conditional update; opening one is serialised by the request it is for. */
-export function createSqlApprovals(database: Database): Approvals {
+type NewApproval = Parameters<Approvals["open"]>[0];
+type ListFilter = Parameters<Approvals["list"]>[0];
+
+/** Approvals in a table: the unique index decides who opens, a conditional update who changes. */
+export function createSqlApprovals(driver: Driver): Approvals {
   return Object.freeze({
-    open(approval: Parameters<Approvals["open"]>[0]) {
-      const { id, workspaceId, requesterId, risk, operation, digest, data, ttlMs } = approval;
-      return database.serialised(["approvals", workspaceId, requesterId, digest], async (connection) => {
-        const [known] = await connection.query(
-          `SELECT ${COLUMNS} FROM approvals WHERE workspace_id = $1 AND requester_id = $2 AND digest = $3 AND ${IS_OPEN} ORDER BY sequence DESC LIMIT 1`,
-          [workspaceId, requesterId, digest],
-        );
-        if (known !== undefined) return Object.freeze({ record: toApproval(known), created: false });
-        const [created] = await connection.query(
-          `INSERT INTO approvals (${COLUMNS}) VALUES ($1, $2, $3, 'PENDING', $4, $5, $6, :now, :now + $7, NULL, NULL, 1, $8)
-           RETURNING ${COLUMNS}`,
-          [id, workspaceId, requesterId, risk, operation, digest, ttlMs, data],
-        );
-        return Object.freeze({ record: toApproval(created as Row), created: true }); // an insert returns its row
-      });
-    },
+    open: (approval: NewApproval) =>
+      driver.run("approvals.open", function* () {
+        const { id, workspaceId, requesterId, digest, risk, operation, ttlMs, data } = approval;
+        const request = [workspaceId, requesterId, digest];
+        for (;;) {
+          yield ask(GIVE_UP_PLACE, ...request);
+          const [created] = yield ask(ADD, ...request, id, risk, operation, wholeMs(ttlMs), data);
+          if (created !== undefined) return Object.freeze({ record: recordOf(created), created: true });
+          const [open] = yield ask(FIND_OPEN, ...request);
+          if (open !== undefined) return Object.freeze({ record: recordOf(open), created: false });
+          // Decided in between, so the place is free.
+        }
+      }),
     find: (id: string) =>
-      after(database.query(`SELECT ${COLUMNS}, :now AS now FROM approvals WHERE id = $1`, [id]), ([row]) =>
-        row === undefined ? undefined : Object.freeze({ record: toApproval(row), now: number(row, "now") }),
-      ),
-    update(id: string, { revision, before }: { readonly revision: number; readonly before?: number }, change: ApprovalChange) {
-      const { status = null, executeWithinMs = null, attemptTtlMs = null, data = null } = change;
-      return after(
-        database.query(
-          `UPDATE approvals SET revision = revision + 1, status = coalesce($3, status), data = coalesce($4, data),
-             execute_by = coalesce(:now + CAST($5 AS double precision), execute_by),
-             attempt_expires_at = coalesce(:now + CAST($6 AS double precision), attempt_expires_at)
-           WHERE id = $1 AND revision = $2 AND (CAST($7 AS double precision) IS NULL OR :now < CAST($7 AS double precision)) RETURNING ${COLUMNS}`,
-          [id, revision, status, data, executeWithinMs, attemptTtlMs, before ?? null],
-        ),
-        ([row]) => (row === undefined ? undefined : toApproval(row)),
-      );
-    },
-    async list(filter: {
-      readonly workspaceId: string;
-      readonly statuses: readonly ApprovalStatus[];
-      readonly limit: number;
-      readonly after?: string;
-    }) {
-      const { workspaceId, statuses, limit, after: last } = filter;
-      const page = last === undefined ? "" : "AND sequence > (SELECT sequence FROM approvals WHERE id = $4)";
-      const rows = await database.query(
-        `SELECT ${COLUMNS} FROM approvals WHERE workspace_id = $1 AND status IN :texts($2) ${page} ORDER BY sequence LIMIT CAST($3 AS integer)`,
-        [workspaceId, JSON.stringify(statuses), limit, ...(last === undefined ? [] : [last])],
-      );
-      const [clock] = await database.query("SELECT :now AS now");
-      return Object.freeze({ records: Object.freeze(rows.map(toApproval)), now: number(clock as Row, "now") }); // a select without a table has one row
-    },
+      driver.run("approvals.find", function* () {
+        const [row] = yield ask(FIND, id);
+        return row && Object.freeze({ record: recordOf(row), now: number(row, "now") });
+      }),
+    update: (id: string, condition: { readonly revision: number; readonly before?: number }, change: ApprovalChange) =>
+      driver.run("approvals.update", function* () {
+        const before = condition.before === undefined ? null : Math.ceil(condition.before);
+        const durations = [change.executeWithinMs, change.attemptTtlMs].map((ms) => (ms === undefined ? null : wholeMs(ms)));
+        const [row] = yield ask(UPDATE, id, condition.revision, before, change.status ?? null, ...durations, change.data ?? null);
+        return row && recordOf(row);
+      }),
+    list: (filter: ListFilter) =>
+      driver.run("approvals.list", function* () {
+        const { sql, values } = listQuery(filter);
+        const rows = filter.statuses.length === 0 ? [] : yield ask(sql, ...values);
+        const now = number((yield ask(NOW))[0], "now");
+        return Object.freeze({ records: Object.freeze(rows.map(recordOf)), now });
+      }),
   });
 }
 
-function toApproval(row: Row): ApprovalRecord {
+function listQuery({ workspaceId, statuses, limit, after }: ListFilter): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const places = statuses.map((_, index) => `$${index + 3}`).join(", ");
+  const since = `AND seq > (SELECT seq FROM portcullis_approvals WHERE id = $${statuses.length + 3})`;
+  const sql = `SELECT ${COLUMNS} FROM portcullis_approvals WHERE workspace_id = $1 AND status IN (${places})
+    ${after === undefined ? "" : since} ORDER BY seq LIMIT $2`;
+  return { sql, values: [workspaceId, limit, ...statuses, ...(after === undefined ? [] : [after])] };
+}
+
+function recordOf(row: Row): ApprovalRecord {
   return Object.freeze({
     id: text(row, "id"),
     workspaceId: text(row, "workspace_id"),
     requesterId: text(row, "requester_id"),
-    status: text(row, "status") as ApprovalStatus, // written by this module only
+    // A fact of `open` and `update`: only these were written.
+    status: text(row, "status") as ApprovalStatus,
     risk: text(row, "risk"),
     operation: text(row, "operation"),
     digest: text(row, "digest"),
     createdAt: number(row, "created_at"),
     expiresAt: number(row, "expires_at"),
-    executeBy: optionalNumber(row, "execute_by"),
-    attemptExpiresAt: optionalNumber(row, "attempt_expires_at"),
+    executeBy: numberOrNone(row, "execute_by"),
+    attemptExpiresAt: numberOrNone(row, "attempt_expires_at"),
     revision: number(row, "revision"),
     data: text(row, "data"),
   });

@@ -1,40 +1,60 @@
-/** What differs between the databases: named fragments, so that statements are written once. */
+/** The places in a statement where the databases differ, written `{name}` there. */
+export type FragmentName = "text" | "integer" | "real" | "bytes" | "sequence" | "strict" | "forUpdate" | "skipLocked";
+
+/** Where SQLite and PostgreSQL differ. All else is one text. */
 export interface Dialect {
-  readonly name: "sqlite" | "postgres";
-  /** Stand-ins of the migrations, by name. */
-  readonly fragments: Readonly<Record<"key" | "bytes" | "sequence", string>>;
-  /** The server's time, epoch ms; `undefined` where the program's clock is the store's. */
+  readonly title: string;
+  readonly fragments: Readonly<Record<FragmentName, string>>;
+  /** The server's clock in epoch ms, for `{now}`; `undefined` where the database has none of its own. */
   readonly serverNow: string | undefined;
-  /** A parameter's stand-in, from its place in the list, 1 and up. */
-  placeholder(place: number): string;
-  /** Whether one place of the list may be referred to twice. */
-  readonly reusesPlaceholders: boolean;
-  /** Run first in a migration, where the transaction itself does not exclude others. */
-  readonly migrationLock: string | undefined;
-  /** The texts of a JSON array parameter, as the right side of `IN`. */
-  textsOf(parameter: string): string;
+  /** How the n-th value is written, counted from 1. */
+  placeholder(position: number): string;
+  /** Whether a value that occurs twice is written with the same number, or sent twice. */
+  readonly numbersValues: boolean;
+  /** Takes the named lock `$1` until the transaction ends; nothing where a transaction excludes all others anyway. */
+  readonly lockName: readonly string[];
+  /** Rows that one INSERT takes at best. */
+  readonly rowsPerInsert: number;
 }
 
-/** SQLite 3.38 and later: `RETURNING`, `json_each`. */
+/** SQLite 3.38 and later: an in-process database, one writer at a time. */
 export const sqliteDialect: Dialect = Object.freeze({
-  name: "sqlite",
-  fragments: Object.freeze({ key: "text", bytes: "blob", sequence: "integer PRIMARY KEY AUTOINCREMENT" }),
+  title: "SQLite",
+  fragments: Object.freeze({
+    text: "TEXT",
+    integer: "INTEGER",
+    real: "REAL",
+    bytes: "BLOB",
+    sequence: "INTEGER PRIMARY KEY AUTOINCREMENT",
+    strict: "STRICT",
+    forUpdate: "",
+    skipLocked: "",
+  }),
   serverNow: undefined,
-  migrationLock: undefined,
   placeholder: () => "?",
-  reusesPlaceholders: false,
-  textsOf: (parameter: string) => `(SELECT value FROM json_each(${parameter}))`,
+  numbersValues: false,
+  lockName: Object.freeze([]),
+  // A prepared statement in a loop costs no round trip, and one text stays prepared.
+  rowsPerInsert: 1,
 });
 
 /** PostgreSQL 13 and later. */
 export const postgresDialect: Dialect = Object.freeze({
-  name: "postgres",
-  fragments: Object.freeze({ key: 'text COLLATE "C"', bytes: "bytea", sequence: "bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY" }),
-  // Of the moment, not of the transaction: a deadline that passed while waiting for a lock has passed.
-  serverNow: "floor(extract(epoch FROM clock_timestamp()) * 1000)::double precision",
-  // Any number, as long as it is always the same: "portcull" in ASCII.
-  migrationLock: "SELECT pg_advisory_xact_lock(8101540982421024108)",
-  placeholder: (place: number) => `$${place}`,
-  reusesPlaceholders: true,
-  textsOf: (parameter: string) => `(SELECT jsonb_array_elements_text(${parameter}::jsonb))`,
+  title: "PostgreSQL",
+  fragments: Object.freeze({
+    // By bytes: an index in the locale's order sorts otherwise than the ports say, and breaks when the locale's rules change.
+    text: 'TEXT COLLATE "C"',
+    integer: "BIGINT",
+    real: "DOUBLE PRECISION",
+    bytes: "BYTEA",
+    sequence: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    strict: "",
+    forUpdate: "FOR UPDATE",
+    skipLocked: "FOR UPDATE SKIP LOCKED",
+  }),
+  serverNow: "CAST(FLOOR(EXTRACT(EPOCH FROM clock_timestamp()) * 1000) AS BIGINT)",
+  placeholder: (position: number) => `$${position}`,
+  numbersValues: true,
+  lockName: Object.freeze(["SELECT pg_advisory_xact_lock(hashtextextended('portcullis:' || $1, 0))"]),
+  rowsPerInsert: 500,
 });

@@ -1,12 +1,12 @@
-/**
- * Codes of what this package throws beside core's.
- * - `driver_missing`: no SQLite or PostgreSQL driver could be loaded.
- * - `schema_outdated`: the database lacks migrations, and the store was told not to apply them.
- * - `schema_changed`: an applied migration is not the one of this version, or the database is from a newer version.
- */
-export type SqlStoreErrorCode = "driver_missing" | "schema_outdated" | "schema_changed";
+/** Codes of what keeps a SQL store from opening. Nothing was changed by the failed call. */
+export type SqlStoreErrorCode =
+  | "sqlite_driver_missing"
+  | "postgres_driver_missing"
+  | "migration_pending"
+  | "migration_changed"
+  | "migration_unknown";
 
-/** The store cannot be opened. Nothing was changed. */
+/** The store cannot be opened or migrated as it is: install what is missing, or bring code and database together. */
 export class SqlStoreError extends Error {
   override readonly name = "SqlStoreError";
   constructor(

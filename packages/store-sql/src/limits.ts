@@ -1,66 +1,104 @@
 import { clampDebt, hasRoom, type LimitCell, type LimitResult, type Limits, limitState, spanOf } from "@portcullis/core";
-import { after, type Connection, type Database, number, text } from "./database.js";
+import { ask, type Driver, type Operation, type Row } from "./driver/driver.js";
+import { number, textOrNone } from "./driver/row.js";
 import { createSweep } from "./sweep.js";
 
-interface Cell {
-  readonly cell: LimitCell;
+const READ = "SELECT {now} AS now, (SELECT cells FROM portcullis_limits WHERE subject = $1) AS cells";
+const ADD =
+  "INSERT INTO portcullis_limits (subject, cells, full_at) VALUES ($1, $2, $3) ON CONFLICT (subject) DO NOTHING RETURNING subject";
+const CHANGE = "UPDATE portcullis_limits SET cells = $2, full_at = $3 WHERE subject = $1 AND cells = $4 RETURNING subject";
+const RESET = "DELETE FROM portcullis_limits WHERE subject = $1";
+
+/** What a cell owed at an instant, and what a full cell's debt was then. */
+interface Debt {
   readonly debtMs: number;
-  /** Whether the stored state is on other terms than the cell's. */
-  readonly isStale: boolean;
+  readonly at: number;
+  readonly spanMs: number;
+}
+
+/** The cells of a subject as they were read. */
+interface Ledger {
+  readonly now: number;
+  /** Compared with when it is written: `undefined` for no row. */
+  readonly stored: string | undefined;
+  readonly debts: Map<string, Debt>;
 }
 
 /**
- * Rate limits in a table. A check reads and writes in one transaction, serialised by subject; for limits on every request
- * keep them in memory or Redis and leave this to services that have nothing else.
+ * Limits in a table, one row per subject: read, decided here, and written if the row is still what was read. A denial writes
+ * nothing; the debt is kept apart from the instant, since an instant in ms leaves a double no room for small intervals.
  */
-export function createSqlLimits(database: Database): Limits {
-  const sweep = createSweep(database, "limit_cells", "arrival");
+export function createSqlLimits(driver: Driver): Limits {
+  const sweep = createSweep("portcullis_limits", "subject", "full_at");
 
-  async function load(
-    connection: Connection,
-    subject: string,
-    cells: readonly LimitCell[],
-  ): Promise<{ readonly now: number; readonly loaded: readonly Cell[] }> {
-    const [clock] = await connection.query("SELECT :now AS now");
-    const now = clock === undefined ? 0 : number(clock, "now");
-    const rows = await connection.query("SELECT cell, arrival, span FROM limit_cells WHERE subject = $1", [subject]);
-    const stored = new Map(rows.map((row) => [text(row, "cell"), { arrival: number(row, "arrival"), span: number(row, "span") }]));
-    const loaded = cells.map((cell) => {
-      const known = stored.get(cell.id);
-      if (known === undefined || !(known.arrival > now)) return { cell, debtMs: 0, isStale: false };
-      return { cell, debtMs: clampDebt(cell, known.arrival - now, known.span), isStale: known.span !== spanOf(cell) };
-    });
-    return { now, loaded };
+  /** Decides on what is stored until nobody else wrote in between. */
+  function* decide<T>(subject: string, decision: (ledger: Ledger) => T): Operation<T> {
+    for (;;) {
+      const [row] = yield ask(READ, subject);
+      const ledger = readLedger(row);
+      const before = JSON.stringify([...ledger.debts]);
+      const result = decision(ledger);
+      if (JSON.stringify([...ledger.debts]) === before) return result;
+      yield* sweep();
+      if (yield* write(subject, ledger)) return result;
+    }
   }
 
-  const save = (connection: Connection, subject: string, cell: LimitCell, arrival: number) =>
-    connection.query(
-      `INSERT INTO limit_cells (subject, cell, arrival, span) VALUES ($1, $2, $3, $4)
-       ON CONFLICT (subject, cell) DO UPDATE SET arrival = excluded.arrival, span = excluded.span`,
-      [subject, cell.id, arrival, spanOf(cell)],
-    );
-
   return Object.freeze({
-    consume(subject: string, cells: readonly LimitCell[]): Promise<LimitResult> {
-      sweep();
-      return database.serialised(["limits", subject], async (connection) => {
-        const { now, loaded } = await load(connection, subject, cells);
-        const allowed = loaded.every(({ cell, debtMs }) => hasRoom(cell, debtMs));
-        for (const { cell, debtMs, isStale } of loaded) {
-          const charge = allowed ? cell.cost * cell.intervalMs : 0;
-          if (charge > 0 || isStale) await save(connection, subject, cell, now + debtMs + charge);
-        }
-        return Object.freeze({ allowed, cells: Object.freeze(loaded.map(({ cell, debtMs }) => limitState(cell, debtMs, allowed))) });
-      });
-    },
-    refund(subject: string, cells: readonly LimitCell[]): Promise<void> {
-      return database.serialised(["limits", subject], async (connection) => {
-        const { now, loaded } = await load(connection, subject, cells);
-        for (const { cell, debtMs } of loaded) {
-          if (debtMs > 0 && cell.cost > 0) await save(connection, subject, cell, now + debtMs - cell.cost * cell.intervalMs);
-        }
-      });
-    },
-    reset: (subject: string) => after(database.query("DELETE FROM limit_cells WHERE subject = $1", [subject]), () => {}),
+    consume: (subject: string, cells: readonly LimitCell[]) =>
+      driver.run("limits.consume", () => decide(subject, (ledger) => consume(ledger, cells))),
+    refund: (subject: string, cells: readonly LimitCell[]) =>
+      driver.run("limits.refund", () => decide(subject, (ledger) => refund(ledger, cells))),
+    reset: (subject: string) =>
+      driver.run("limits.reset", function* () {
+        yield ask(RESET, subject);
+      }),
   });
+}
+
+function consume(ledger: Ledger, cells: readonly LimitCell[]): LimitResult {
+  let allowed = true;
+  for (const cell of cells) if (!hasRoom(cell, debtOf(ledger, cell))) allowed = false;
+  const states = cells.map((cell) => {
+    const debtMs = debtOf(ledger, cell);
+    if (allowed && cell.cost > 0) setDebt(ledger, cell, debtMs + cell.cost * cell.intervalMs);
+    return limitState(cell, debtMs, allowed);
+  });
+  return Object.freeze({ allowed, cells: Object.freeze(states) });
+}
+
+function refund(ledger: Ledger, cells: readonly LimitCell[]): void {
+  for (const cell of cells) {
+    const debtMs = debtOf(ledger, cell);
+    if (debtMs > 0 && cell.cost > 0) setDebt(ledger, cell, Math.max(0, debtMs - cell.cost * cell.intervalMs));
+  }
+}
+
+/** What the cell owes now, on its present terms. */
+function debtOf(ledger: Ledger, cell: LimitCell): number {
+  const debt = ledger.debts.get(cell.id);
+  if (debt === undefined) return 0;
+  const debtMs = clampDebt(cell, debt.debtMs - (ledger.now - debt.at), debt.spanMs);
+  // A changed limit takes effect now, denied or not: from here on the debt shrinks at the new rate.
+  if (debtMs > 0 && debt.spanMs !== spanOf(cell)) setDebt(ledger, cell, debtMs);
+  return debtMs;
+}
+
+function setDebt(ledger: Ledger, cell: LimitCell, debtMs: number): void {
+  ledger.debts.set(cell.id, { debtMs, at: ledger.now, spanMs: spanOf(cell) });
+}
+
+function readLedger(row: Row | undefined): Ledger {
+  const stored = textOrNone(row, "cells");
+  // A fact of `write`: this is how it wrote them.
+  const debts = JSON.parse(stored ?? "[]") as [string, Debt][];
+  return { now: number(row, "now"), stored, debts: new Map(debts) };
+}
+
+function* write(subject: string, { now, stored, debts }: Ledger): Operation<boolean> {
+  const owing = [...debts].filter(([, debt]) => debt.debtMs > now - debt.at);
+  const fullAt = Math.ceil(Math.max(now, ...owing.map(([, debt]) => debt.at + debt.debtMs)));
+  const cells = JSON.stringify(owing);
+  const written = stored === undefined ? yield ask(ADD, subject, cells, fullAt) : yield ask(CHANGE, subject, cells, fullAt, stored);
+  return written.length === 1;
 }

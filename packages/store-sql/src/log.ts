@@ -7,83 +7,100 @@ import {
   type LogHead,
   type StoredLogEntry,
 } from "@portcullis/core";
-import { after, bytes, type Connection, type Database, number, type Row, text, valuesOf } from "./database.js";
-import type { SqlValue } from "./statement.js";
+import { ask, type Driver, type Operation, type Row, type SqlValue } from "./driver/driver.js";
+import { bytes, number, text } from "./driver/row.js";
 
-const COLUMNS = "log, position, key, bytes, at, category, actor, action, workspace_id";
+const HEAD = "SELECT size, frontier FROM portcullis_log_heads WHERE log = $1";
+const LOCK_HEAD = `${HEAD} {forUpdate}`;
+const ADD_HEAD = "INSERT INTO portcullis_log_heads (log, size, frontier) VALUES ($1, 0, $2) ON CONFLICT (log) DO NOTHING";
+const MOVE_HEAD = "UPDATE portcullis_log_heads SET size = $2, frontier = $3 WHERE log = $1";
+const COLUMNS = "log, idx, key, bytes, at, category, actor, action, workspace_id";
 const COLUMN_COUNT = 9;
-// SQLite takes 32,766 parameters, PostgreSQL 65,535; batches beyond this gain nothing.
-const ROWS_PER_INSERT = 100;
-const EMPTY: LogHead = Object.freeze({ size: 0, frontier: new Uint8Array() });
 
-/** Logs in a table, each with a head that is written in the transaction of its entries. */
-export function createSqlLog(database: Database): Log {
+/** Logs in a table of entries and one of heads. Who appends holds the head's row, so that entries follow each other without a gap. */
+export function createSqlLog(driver: Driver): Log {
   return Object.freeze({
-    append(log: string, build: (head: LogHead) => LogBatch): Promise<LogHead> {
-      return database.serialised(["log", log], async (connection) => {
-        const head = await readHead(connection, log);
+    append: (log: string, build: (head: LogHead) => LogBatch) =>
+      driver.transaction("log.append", function* () {
+        const head = yield* lockHead(log);
         const { entries, frontier } = build(head);
-        await refuseDuplicates(connection, log, entries);
-        for (let start = 0; start < entries.length; start += ROWS_PER_INSERT) {
-          const rows = entries.slice(start, start + ROWS_PER_INSERT);
-          const values = rows.flatMap((entry, place): SqlValue[] => [
-            ...[log, head.size + start + place, entry.key, entry.bytes, entry.at, entry.category],
-            ...[entry.actor, entry.action, entry.workspaceId],
-          ]);
-          await connection.query(`INSERT INTO log_entries (${COLUMNS}) VALUES ${valuesOf(rows.length, COLUMN_COUNT)}`, values);
+        const { rowsPerInsert } = driver.dialect;
+        for (let from = 0; from < entries.length; from += rowsPerInsert) {
+          yield* addEntries(log, head.size + from, entries.slice(from, from + rowsPerInsert));
         }
         const size = head.size + entries.length;
-        await connection.query(
-          "INSERT INTO log_heads (log, size, frontier) VALUES ($1, $2, $3) ON CONFLICT (log) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
-          [log, size, frontier],
-        );
+        yield ask(MOVE_HEAD, log, size, frontier);
         return Object.freeze({ size, frontier: Uint8Array.from(frontier) });
-      });
-    },
-    head: (log: string) => readHead(database, log),
-    read(log: string, fromIndex: number, limit: number, filter: LogFilter = {}) {
-      const values: SqlValue[] = [log, fromIndex, limit];
-      const conditions = ["log = $1", "position >= $2"];
-      const add = (value: SqlValue | undefined, condition: (parameter: string) => string): void => {
-        if (value !== undefined) conditions.push(condition(`$${values.push(value)}`));
-      };
-      add(filter.from, (parameter) => `at >= ${parameter}`);
-      add(filter.to, (parameter) => `at < ${parameter}`);
-      add(filter.category, (parameter) => `category = ${parameter}`);
-      add(filter.actor, (parameter) => `actor = ${parameter}`);
-      add(filter.action, (parameter) => `action = ${parameter}`);
-      add(filter.workspaceId, (parameter) => `workspace_id = ${parameter}`);
-      return after(
-        database.query(
-          `SELECT ${COLUMNS} FROM log_entries WHERE ${conditions.join(" AND ")} ORDER BY position LIMIT CAST($3 AS integer)`,
-          values,
-        ),
-        (rows) => Object.freeze(rows.map(toEntry)),
-      );
-    },
+      }),
+    head: (log: string) =>
+      driver.run("log.head", function* () {
+        return headOf((yield ask(HEAD, log))[0]);
+      }),
+    read: (log: string, fromIndex: number, limit: number, filter: LogFilter = {}) =>
+      driver.run("log.read", function* () {
+        const { sql, values } = readQuery(log, fromIndex, limit, filter);
+        return Object.freeze((yield ask(sql, ...values)).map(entryOf));
+      }),
   });
 }
 
-function readHead(connection: Connection, log: string): Promise<LogHead> | LogHead {
-  return after(connection.query("SELECT size, frontier FROM log_heads WHERE log = $1", [log]), ([row]) =>
-    row === undefined ? EMPTY : Object.freeze({ size: number(row, "size"), frontier: bytes(row, "frontier") }),
-  );
+/** The head's row, ours until the transaction ends; added first where the log is new. */
+function* lockHead(log: string): Operation<LogHead> {
+  const [row] = yield ask(LOCK_HEAD, log);
+  if (row !== undefined) return headOf(row);
+  yield ask(ADD_HEAD, log, new Uint8Array());
+  return headOf((yield ask(LOCK_HEAD, log))[0]);
 }
 
-// Asked before inserting: a failed insert would end a PostgreSQL transaction without saying which key it was.
-async function refuseDuplicates(connection: Connection, log: string, entries: readonly LogEntry[]): Promise<void> {
-  const keys = new Set<string>();
-  for (const { key } of entries) {
-    if (keys.has(key)) throw new DuplicateLogKey(key);
-    keys.add(key);
-    const [known] = await connection.query("SELECT 1 AS one FROM log_entries WHERE log = $1 AND key = $2", [log, key]);
-    if (known !== undefined) throw new DuplicateLogKey(key);
-  }
+function* addEntries(log: string, firstIndex: number, entries: readonly LogEntry[]): Operation<void> {
+  const values = entries.flatMap((entry, offset) => rowValues(log, firstIndex + offset, entry));
+  const added = yield ask(addStatement(entries.length), ...values);
+  if (added.length === entries.length) return;
+  const indexes = new Set(added.map((row) => number(row, "idx")));
+  const refused = entries.find((_, offset) => !indexes.has(firstIndex + offset));
+  throw new DuplicateLogKey(refused?.key ?? "");
 }
 
-function toEntry(row: Row): StoredLogEntry {
+function addStatement(count: number): string {
+  const row = (index: number): string =>
+    `(${Array.from({ length: COLUMN_COUNT }, (_, column) => `$${index * COLUMN_COUNT + column + 1}`).join(", ")})`;
+  const rows = Array.from({ length: count }, (_, index) => row(index)).join(", ");
+  return `INSERT INTO portcullis_log_entries (${COLUMNS}) VALUES ${rows} ON CONFLICT (log, key) DO NOTHING RETURNING idx`;
+}
+
+function rowValues(log: string, index: number, entry: LogEntry): SqlValue[] {
+  const { key, bytes: content, at, category, actor, action, workspaceId } = entry;
+  return [log, index, key, content, at, category, actor, action, workspaceId];
+}
+
+function readQuery(
+  log: string,
+  fromIndex: number,
+  limit: number,
+  filter: LogFilter,
+): { readonly sql: string; readonly values: readonly SqlValue[] } {
+  const conditions: readonly (readonly [string, SqlValue | undefined])[] = [
+    ["at >=", filter.from],
+    ["at <", filter.to],
+    ["category =", filter.category],
+    ["actor =", filter.actor],
+    ["action =", filter.action],
+    ["workspace_id =", filter.workspaceId],
+  ];
+  const values: SqlValue[] = [log, Math.max(0, fromIndex), limit];
+  const clauses = conditions.flatMap(([clause, value]) => (value === undefined ? [] : [` AND ${clause} $${values.push(value)}`]));
+  const sql = `SELECT ${COLUMNS} FROM portcullis_log_entries WHERE log = $1 AND idx >= $2${clauses.join("")} ORDER BY idx LIMIT $3`;
+  return { sql, values };
+}
+
+function headOf(row: Row | undefined): LogHead {
+  if (row === undefined) return Object.freeze({ size: 0, frontier: new Uint8Array() });
+  return Object.freeze({ size: number(row, "size"), frontier: bytes(row, "frontier") });
+}
+
+function entryOf(row: Row): StoredLogEntry {
   return Object.freeze({
-    index: number(row, "position"),
+    index: number(row, "idx"),
     key: text(row, "key"),
     bytes: bytes(row, "bytes"),
     at: number(row, "at"),

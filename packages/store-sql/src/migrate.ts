@@ -1,138 +1,125 @@
 import { createHash } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
-import { type Connection, type Database, number, text } from "./database.js";
-import type { Dialect } from "./dialect.js";
+import { invalidOption } from "@portcullis/core";
+import { ask, type Driver, lockName, type Operation } from "./driver/driver.js";
+import { number, text } from "./driver/row.js";
 import { SqlStoreError } from "./errors.js";
-
-/** One step of the schema. */
-export interface Migration {
-  readonly version: number;
-  readonly name: string;
-}
+import { migrations } from "./migrations/all.js";
+import type { Migration } from "./migrations/migration.js";
+import { type SqlTarget, withDriver } from "./sql-target.js";
 
 /** A migration and whether the database has it. */
-export interface MigrationState extends Migration {
-  readonly applied: boolean;
+export interface MigrationState {
+  readonly version: number;
+  readonly name: string;
+  /** Epoch ms; `undefined` where it is pending. */
+  readonly appliedAt: number | undefined;
 }
 
-/** A migration's files, before the dialect's words are put in. */
-export interface MigrationScript extends Migration {
-  readonly up: string;
-  readonly down: string;
-}
+/** `up` applies all that are pending, `down` takes the newest applied one back with its data, `status` only looks. */
+export type MigrateCommand = "up" | "down" | "status";
 
-const FILE = /^(\d{4})-([a-z0-9-]+)\.(up|down)\.sql$/;
-const TABLE = "CREATE TABLE IF NOT EXISTS portcullis_migrations (version integer PRIMARY KEY, name text NOT NULL, checksum text NOT NULL)";
+const COMMANDS: readonly string[] = ["up", "down", "status"] satisfies readonly MigrateCommand[];
 
-/** The migrations beside this module, in order. */
-export function readMigrations(folder: URL = new URL("./migrations/", import.meta.url)): readonly MigrationScript[] {
-  const scripts = new Map<number, { -readonly [Key in keyof MigrationScript]: MigrationScript[Key] }>();
-  for (const file of readdirSync(folder).toSorted()) {
-    const [, digits, name, direction] = FILE.exec(file) ?? [];
-    if (digits === undefined || name === undefined) continue;
-    const version = Number(digits);
-    const script = scripts.get(version) ?? { version, name, up: "", down: "" };
-    script[direction === "up" ? "up" : "down"] = readFileSync(new URL(file, folder), "utf8");
-    scripts.set(version, script);
-  }
-  return [...scripts.values()];
-}
+// Tables may be large and another instance may be migrating: longer than any request waits.
+const DEADLINE_MS = 120_000;
+
+const CREATE = `CREATE TABLE IF NOT EXISTS portcullis_migrations (
+  version {integer} NOT NULL PRIMARY KEY, name {text} NOT NULL, checksum {text} NOT NULL, applied_at {integer} NOT NULL
+) {strict}`;
+const READ = "SELECT version, name, checksum, applied_at FROM portcullis_migrations ORDER BY version";
+const ADD = "INSERT INTO portcullis_migrations (version, name, checksum, applied_at) VALUES ($1, $2, $3, {now})";
+const REMOVE = "DELETE FROM portcullis_migrations WHERE version = $1";
 
 /**
- * Applies what is missing. Two instances that start at once apply it once: the second waits and finds it done.
+ * Brings the tables of a database to this package's version, or one step back; all in one transaction, one instance at a time.
  *
- * @returns what this call applied.
- * @throws {SqlStoreError} `schema_changed`; nothing was applied.
+ * @param target As for `openSqlStore`, or a store that it returned.
+ * @returns every migration of this package, after the command.
+ * @throws {SqlStoreError} `migration_changed`: an applied migration is not the one this package has; `migration_unknown`: the
+ *   database has one that this package has not, so a newer release was here. Nothing was changed.
+ * @throws {StoreUnavailable}
+ * @example
+ * ```ts
+ * import { migrate, openSqlStore } from "@portcullis/store-sql";
+ *
+ * const store = await openSqlStore(":memory:");
+ * const [first] = await migrate(store, "status");
+ * console.log(first?.name, first?.appliedAt !== undefined); // ports true
+ * await store.close();
+ * ```
  */
-export function migrateUp(database: Database, scripts: readonly MigrationScript[]): Promise<readonly Migration[]> {
-  return inOneTransaction(database, async (connection) => {
-    const applied = await readApplied(connection);
-    checkApplied(applied, scripts);
-    const missing = scripts.filter(({ version }) => !applied.has(version));
-    for (const { version, name, up } of missing) {
-      await connection.execute(translate(up, database.dialect));
-      await connection.query("INSERT INTO portcullis_migrations (version, name, checksum) VALUES ($1, $2, $3)", [
-        version,
-        name,
-        checksum(up),
-      ]);
-    }
-    return missing.map(({ version, name }) => ({ version, name }));
-  });
+export async function migrate(target: SqlTarget, command: MigrateCommand): Promise<readonly MigrationState[]> {
+  if (!COMMANDS.includes(command)) throw invalidOption("command", command, '"up", "down" or "status"');
+  return withDriver(target, (driver) => migrateWith(driver, command));
 }
 
-/** Takes back the newest migration, with the data it made room for. @returns it, or `undefined` when none is applied. */
-export function migrateDown(database: Database, scripts: readonly MigrationScript[]): Promise<Migration | undefined> {
-  return inOneTransaction(database, async (connection) => {
-    const applied = await readApplied(connection);
-    checkApplied(applied, scripts);
-    const newest = scripts.findLast(({ version }) => applied.has(version));
-    if (newest === undefined) return undefined;
-    await connection.execute(translate(newest.down, database.dialect));
-    await connection.query("DELETE FROM portcullis_migrations WHERE version = $1", [newest.version]);
-    return { version: newest.version, name: newest.name };
-  });
+/** Fails where something is pending. */
+export async function checkMigrations(driver: Driver): Promise<void> {
+  const pending = (await migrateWith(driver, "status")).filter(({ appliedAt }) => appliedAt === undefined);
+  if (pending.length === 0) return;
+  const names = pending.map(({ version, name }) => `${version} ${name}`).join(", ");
+  throw new SqlStoreError(
+    "migration_pending",
+    `The database lacks migrations: ${names}. Run migrate(target, "up") before this release starts.`,
+  );
 }
 
-/** Every migration and whether it is applied. @throws {SqlStoreError} `schema_changed`. */
-export function migrationStatus(database: Database, scripts: readonly MigrationScript[]): Promise<readonly MigrationState[]> {
-  return inOneTransaction(database, async (connection) => {
-    const applied = await readApplied(connection);
-    checkApplied(applied, scripts);
-    return scripts.map(({ version, name }) => ({ version, name, applied: applied.has(version) }));
-  });
+/** What `migrate` does, on an open database. */
+export async function migrateWith(driver: Driver, command: MigrateCommand): Promise<readonly MigrationState[]> {
+  return driver.transaction(
+    "migrate",
+    function* () {
+      yield* lockName(driver.dialect, "migrations");
+      yield { script: CREATE };
+      const applied = yield* readApplied();
+      if (command === "up") yield* applyPending(applied);
+      if (command === "down") yield* takeBack(applied);
+      const after = command === "status" ? applied : yield* readApplied();
+      return Object.freeze(migrations.map(({ version, name }) => Object.freeze({ version, name, appliedAt: after.get(version) })));
+    },
+    DEADLINE_MS,
+  );
 }
 
-type MigrationConnection = Parameters<Parameters<Database["transaction"]>[0]>[0];
-
-// Schema changes are transactional in both databases. The lock: SQLite's write lock, and in PostgreSQL the first statement,
-// an advisory lock of the transaction that every instance takes before it looks.
-function inOneTransaction<T>(database: Database, work: (connection: MigrationConnection) => Promise<T>): Promise<T> {
-  return database.transaction(async (connection) => {
-    const lock = database.dialect.migrationLock;
-    if (lock !== undefined) await connection.execute(lock);
-    await connection.execute(TABLE);
-    return work(connection);
-  });
-}
-
-async function readApplied(connection: Connection): Promise<ReadonlyMap<number, string>> {
-  const rows = await connection.query("SELECT version, checksum FROM portcullis_migrations");
-  return new Map(rows.map((row) => [number(row, "version"), text(row, "checksum")]));
-}
-
-function checkApplied(applied: ReadonlyMap<number, string>, scripts: readonly MigrationScript[]): void {
-  for (const [version, sum] of applied) {
-    const script = scripts.find((candidate) => candidate.version === version);
-    if (script === undefined) {
+function* readApplied(): Operation<ReadonlyMap<number, number>> {
+  const applied = new Map<number, number>();
+  for (const row of yield ask(READ)) {
+    const version = number(row, "version");
+    const known = migrations.find((migration) => migration.version === version);
+    if (known === undefined) {
+      const named = `${version} ${text(row, "name")}`;
       throw new SqlStoreError(
-        "schema_changed",
-        `The database has migration ${version}, which this version does not know. Run the version that applied it, or migrate down with it first.`,
+        "migration_unknown",
+        `The database has migration ${named}, which this package has not: use the release that made it, or a later one.`,
       );
     }
-    if (checksum(script.up) !== sum) {
+    if (text(row, "checksum") !== checksumOf(known)) {
       throw new SqlStoreError(
-        "schema_changed",
-        `Migration ${version} was applied with another content. Restore its file; a change of the schema is a new migration.`,
+        "migration_changed",
+        `Migration ${version} ${known.name} was applied in another form than this package has it: released migrations never change.`,
       );
     }
+    applied.set(version, number(row, "applied_at"));
+  }
+  return applied;
+}
+
+function* applyPending(applied: ReadonlyMap<number, number>): Operation<void> {
+  for (const migration of migrations) {
+    if (applied.has(migration.version)) continue;
+    yield { script: migration.up };
+    yield ask(ADD, migration.version, migration.name, checksumOf(migration));
   }
 }
 
-function translate(sql: string, { fragments }: Dialect): string {
-  return sql
-    .replaceAll(/^--.*$/gm, "")
-    .replaceAll(/\{(key|bytes|sequence)\}/g, (_whole, name: keyof Dialect["fragments"]) => fragments[name]);
+function* takeBack(applied: ReadonlyMap<number, number>): Operation<void> {
+  const newest = migrations.findLast(({ version }) => applied.has(version));
+  if (newest === undefined) return;
+  yield { script: newest.down };
+  yield ask(REMOVE, newest.version);
 }
 
-// Of the statements: a comment or a line break may be mended.
-function checksum(sql: string): string {
-  return createHash("sha256")
-    .update(
-      sql
-        .replaceAll(/^--.*$/gm, "")
-        .replaceAll(/\s+/g, " ")
-        .trim(),
-    )
-    .digest("hex");
+/** Of the shared text: the same on each database. */
+function checksumOf({ up, down }: Migration): string {
+  return createHash("sha256").update(`${up}\0${down}`).digest("hex");
 }

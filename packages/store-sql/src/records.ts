@@ -1,70 +1,68 @@
 import type { Records, StoredRecord } from "@portcullis/core";
-import { after, type Database, number, optionalText, type Row, text } from "./database.js";
-import type { SqlValue } from "./statement.js";
+import { ask, type Driver, type Row } from "./driver/driver.js";
+import { number, text, textOrNone } from "./driver/row.js";
 
 const COLUMNS = "id, scope, unique_key, value, revision, created_at, updated_at";
+// Without a target: the id or the unique key, whichever is taken.
+const ADD = `INSERT INTO portcullis_records (collection, ${COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, {now}, {now})
+  ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`;
+const FIND = `SELECT ${COLUMNS} FROM portcullis_records WHERE collection = $1 AND id = $2`;
+const FIND_UNIQUE = `SELECT ${COLUMNS} FROM portcullis_records WHERE collection = $1 AND unique_key = $2`;
+const REPLACE = `UPDATE portcullis_records SET value = $4, revision = revision + 1, updated_at = {now}
+  WHERE collection = $1 AND id = $2 AND revision = $3 RETURNING ${COLUMNS}`;
+const REMOVE =
+  "DELETE FROM portcullis_records WHERE collection = $1 AND id = $2 AND revision = COALESCE(CAST($3 AS BIGINT), revision) RETURNING id";
+const COUNT = "SELECT COUNT(*) AS total FROM portcullis_records WHERE collection = $1 AND scope = $2";
+const LIST = `SELECT ${COLUMNS} FROM portcullis_records WHERE collection = $1 AND scope = $2 ORDER BY id LIMIT $3 OFFSET $4`;
+const LIST_AFTER = `SELECT ${COLUMNS} FROM portcullis_records WHERE collection = $1 AND scope = $2 AND id > $5 ORDER BY id LIMIT $3 OFFSET $4`;
 
-/** Documents in a table: each change is one conditional statement. */
-export function createSqlRecords(database: Database): Records {
-  const toOptional = ([row]: readonly Row[]): StoredRecord | undefined => (row === undefined ? undefined : toRecord(row));
+/** Documents in a table. */
+export function createSqlRecords(driver: Driver): Records {
   return Object.freeze({
-    insert(collection: string, { id, scope, uniqueKey, value }: Parameters<Records["insert"]>[1]) {
-      return after(
-        database.query(
-          `INSERT INTO records (collection, ${COLUMNS}) VALUES ($1, $2, $3, $4, $5, 1, :now, :now)
-           ON CONFLICT DO NOTHING RETURNING ${COLUMNS}`,
-          [collection, id, scope, uniqueKey ?? null, value],
-        ),
-        toOptional,
-      );
-    },
-    find(collection: string, by: { readonly id: string } | { readonly uniqueKey: string }) {
-      const [column, key] = "id" in by ? ["id", by.id] : ["unique_key", by.uniqueKey];
-      return after(
-        database.query(`SELECT ${COLUMNS} FROM records WHERE collection = $1 AND ${column} = $2`, [collection, key]),
-        toOptional,
-      );
-    },
+    insert: (
+      collection: string,
+      record: { readonly id: string; readonly scope: string; readonly uniqueKey?: string; readonly value: string },
+    ) =>
+      driver.run("records.insert", function* () {
+        const { id, scope, uniqueKey = null, value } = record;
+        const [row] = yield ask(ADD, collection, id, scope, uniqueKey, value);
+        return row && recordOf(row);
+      }),
+    find: (collection: string, by: { readonly id: string } | { readonly uniqueKey: string }) =>
+      driver.run("records.find", function* () {
+        const [row] = "id" in by ? yield ask(FIND, collection, by.id) : yield ask(FIND_UNIQUE, collection, by.uniqueKey);
+        return row && recordOf(row);
+      }),
     replace: (collection: string, id: string, expectedRevision: number, value: string) =>
-      after(
-        database.query(
-          `UPDATE records SET value = $4, revision = revision + 1, updated_at = :now WHERE collection = $1 AND id = $2 AND revision = $3 RETURNING ${COLUMNS}`,
-          [collection, id, expectedRevision, value],
-        ),
-        toOptional,
-      ),
-    remove(collection: string, id: string, expectedRevision?: number) {
-      const removed =
-        expectedRevision === undefined
-          ? database.query("DELETE FROM records WHERE collection = $1 AND id = $2 RETURNING id", [collection, id])
-          : database.query("DELETE FROM records WHERE collection = $1 AND id = $2 AND revision = $3 RETURNING id", [
-              collection,
-              id,
-              expectedRevision,
-            ]);
-      return after(removed, (rows) => rows.length > 0);
-    },
-    async list(collection: string, { scope, limit, after: last, offset = 0 }: Parameters<Records["list"]>[1]) {
-      const values: SqlValue[] = [collection, scope, limit, offset];
-      const page = last === undefined ? "" : `AND id > $${values.push(last)}`;
-      const rows = await database.query(
-        `SELECT ${COLUMNS} FROM records WHERE collection = $1 AND scope = $2 ${page} ORDER BY id LIMIT CAST($3 AS integer) OFFSET CAST($4 AS integer)`,
-        values,
-      );
-      const [count] = await database.query("SELECT count(*) AS total FROM records WHERE collection = $1 AND scope = $2", [
-        collection,
-        scope,
-      ]);
-      return Object.freeze({ records: Object.freeze(rows.map(toRecord)), total: number(count as Row, "total") }); // an aggregate has one row
-    },
+      driver.run("records.replace", function* () {
+        const [row] = yield ask(REPLACE, collection, id, expectedRevision, value);
+        return row && recordOf(row);
+      }),
+    remove: (collection: string, id: string, expectedRevision?: number) =>
+      driver.run("records.remove", function* () {
+        return (yield ask(REMOVE, collection, id, expectedRevision ?? null)).length === 1;
+      }),
+    list: (
+      collection: string,
+      page: { readonly scope: string; readonly limit: number; readonly after?: string; readonly offset?: number },
+    ) =>
+      driver.run("records.list", function* () {
+        const { scope, limit, after, offset = 0 } = page;
+        const total = number((yield ask(COUNT, collection, scope))[0], "total");
+        const rows =
+          after === undefined
+            ? yield ask(LIST, collection, scope, limit, offset)
+            : yield ask(LIST_AFTER, collection, scope, limit, offset, after);
+        return Object.freeze({ records: Object.freeze(rows.map(recordOf)), total });
+      }),
   });
 }
 
-function toRecord(row: Row): StoredRecord {
+function recordOf(row: Row): StoredRecord {
   return Object.freeze({
     id: text(row, "id"),
     scope: text(row, "scope"),
-    uniqueKey: optionalText(row, "unique_key"),
+    uniqueKey: textOrNone(row, "unique_key"),
     value: text(row, "value"),
     revision: number(row, "revision"),
     createdAt: number(row, "created_at"),

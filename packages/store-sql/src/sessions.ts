@@ -1,62 +1,68 @@
 import type { SessionRecord, Sessions } from "@portcullis/core";
-import { after, type Database, number, type Row, text } from "./database.js";
+import { ask, type Driver, lockName, type Row, wholeMs } from "./driver/driver.js";
+import { flag, number, text } from "./driver/row.js";
 import { createSweep } from "./sweep.js";
 
 const COLUMNS = "id, subject_id, refresh_hash, created_at, last_used_at, expires_at, data";
+// The id's own earlier session, what is over, and of the live ones all but the newest $3. Some limit must stand before OFFSET.
+const MAKE_ROOM = `DELETE FROM portcullis_sessions WHERE id = $1 OR (subject_id = $2 AND (expires_at <= {now} OR seq IN (
+    SELECT seq FROM portcullis_sessions WHERE subject_id = $2 AND id <> $1 AND expires_at > {now} ORDER BY seq DESC LIMIT 1000000000 OFFSET $3
+  ))) RETURNING id, seq, expires_at > {now} AS is_live`;
+const ADD = `INSERT INTO portcullis_sessions (${COLUMNS}) VALUES ($1, $2, $3, {now}, {now}, {now} + $4, $5)`;
+const FIND = `SELECT ${COLUMNS} FROM portcullis_sessions WHERE id = $1 AND expires_at > {now}`;
+const ROTATE = `UPDATE portcullis_sessions SET refresh_hash = $3, last_used_at = {now}
+  WHERE id = $1 AND refresh_hash = $2 AND expires_at > {now} RETURNING id`;
+const LIST = `SELECT ${COLUMNS} FROM portcullis_sessions WHERE subject_id = $1 AND expires_at > {now} ORDER BY seq DESC`;
+const REVOKE = "DELETE FROM portcullis_sessions WHERE subject_id = $1 AND id = $2 RETURNING expires_at > {now} AS is_live";
+const REVOKE_ALL = "DELETE FROM portcullis_sessions WHERE subject_id = $1 RETURNING expires_at > {now} AS is_live";
 
-/** Sessions in a table. Creating one is serialised by subject, so that the cap holds. */
-export function createSqlSessions(database: Database): Sessions {
-  const sweep = createSweep(database, "sessions", "expires_at");
+const NO_CAP = 1_000_000_000;
+
+/** Sessions in a table. Logins of one subject take turns, so that the cap holds; rotation is one conditional statement. */
+export function createSqlSessions(driver: Driver): Sessions {
+  const sweep = createSweep("portcullis_sessions", "seq", "expires_at");
   return Object.freeze({
-    create(session: Parameters<Sessions["create"]>[0], cap: number): Promise<readonly string[]> {
-      sweep();
-      const { id, subjectId, refreshHash, ttlMs, data } = session;
-      return database.serialised(["sessions", subjectId], async (connection) => {
-        await connection.query("DELETE FROM sessions WHERE id = $1", [id]);
-        const live = await connection.query("SELECT id FROM sessions WHERE subject_id = $1 AND expires_at > :now ORDER BY sequence", [
-          subjectId,
-        ]);
-        const evicted = cap > 0 ? live.slice(0, Math.max(0, live.length + 1 - cap)).map((row) => text(row, "id")) : [];
-        for (const old of evicted) await connection.query("DELETE FROM sessions WHERE id = $1", [old]);
-        await connection.query(`INSERT INTO sessions (${COLUMNS}) VALUES ($1, $2, $3, :now, :now, :now + $4, $5)`, [
-          id,
-          subjectId,
-          refreshHash,
-          ttlMs,
-          data,
-        ]);
-        return Object.freeze(evicted);
-      });
-    },
+    create: (
+      session: {
+        readonly id: string;
+        readonly subjectId: string;
+        readonly refreshHash: string;
+        readonly ttlMs: number;
+        readonly data: string;
+      },
+      cap: number,
+    ) =>
+      driver.transaction("sessions.create", function* () {
+        const { id, subjectId, refreshHash, ttlMs, data } = session;
+        yield* lockName(driver.dialect, `sessions:${subjectId}`);
+        yield* sweep();
+        const removed = yield ask(MAKE_ROOM, id, subjectId, cap > 0 ? cap - 1 : NO_CAP);
+        yield ask(ADD, id, subjectId, refreshHash, wholeMs(ttlMs), data);
+        const evicted = removed.filter((row) => flag(row, "is_live") && text(row, "id") !== id);
+        return Object.freeze(evicted.toSorted((a, b) => number(a, "seq") - number(b, "seq")).map((row) => text(row, "id")));
+      }),
     find: (id: string) =>
-      after(database.query(`SELECT ${COLUMNS} FROM sessions WHERE id = $1 AND expires_at > :now`, [id]), ([row]) =>
-        row === undefined ? undefined : toSession(row),
-      ),
+      driver.run("sessions.find", function* () {
+        const [row] = yield ask(FIND, id);
+        return row && recordOf(row);
+      }),
     rotate: (id: string, expectedHash: string, nextHash: string) =>
-      after(
-        database.query(
-          "UPDATE sessions SET refresh_hash = $3, last_used_at = :now WHERE id = $1 AND refresh_hash = $2 AND expires_at > :now RETURNING id",
-          [id, expectedHash, nextHash],
-        ),
-        (rows) => rows.length > 0,
-      ),
+      driver.run("sessions.rotate", function* () {
+        return (yield ask(ROTATE, id, expectedHash, nextHash)).length === 1;
+      }),
     list: (subjectId: string) =>
-      after(
-        database.query(`SELECT ${COLUMNS} FROM sessions WHERE subject_id = $1 AND expires_at > :now ORDER BY sequence DESC`, [subjectId]),
-        (rows) => Object.freeze(rows.map(toSession)),
-      ),
-    revoke(subjectId: string, id?: string) {
-      const live = "subject_id = $1 AND expires_at > :now";
-      const revoked =
-        id === undefined
-          ? database.query(`DELETE FROM sessions WHERE ${live} RETURNING id`, [subjectId])
-          : database.query(`DELETE FROM sessions WHERE ${live} AND id = $2 RETURNING id`, [subjectId, id]);
-      return after(revoked, (rows) => rows.length);
-    },
+      driver.run("sessions.list", function* () {
+        return Object.freeze((yield ask(LIST, subjectId)).map(recordOf));
+      }),
+    revoke: (subjectId: string, id?: string) =>
+      driver.run("sessions.revoke", function* () {
+        const ended = id === undefined ? yield ask(REVOKE_ALL, subjectId) : yield ask(REVOKE, subjectId, id);
+        return ended.filter((row) => flag(row, "is_live")).length;
+      }),
   });
 }
 
-function toSession(row: Row): SessionRecord {
+function recordOf(row: Row): SessionRecord {
   return Object.freeze({
     id: text(row, "id"),
     subjectId: text(row, "subject_id"),

@@ -1,35 +1,41 @@
 import type { Subjects, SubjectState } from "@portcullis/core";
-import { after, type Database, number, type Row } from "./database.js";
+import { ask, type Driver, type Row } from "./driver/driver.js";
+import { number } from "./driver/row.js";
 
-const DEFAULTS: SubjectState = Object.freeze({ tokenVersion: 1, passwordVersion: 1, disabled: false });
 const COLUMNS = "token_version, password_version, disabled";
+const READ = `SELECT ${COLUMNS} FROM portcullis_subjects WHERE id = $1`;
+const BUMP = `INSERT INTO portcullis_subjects AS subject (id, ${COLUMNS}) VALUES ($1, 1 + CAST($2 AS BIGINT), 1 + CAST($3 AS BIGINT), 0)
+  ON CONFLICT (id) DO UPDATE SET
+    token_version = subject.token_version + CAST($2 AS BIGINT), password_version = subject.password_version + CAST($3 AS BIGINT)
+  RETURNING ${COLUMNS}`;
+const SET_DISABLED = `INSERT INTO portcullis_subjects (id, ${COLUMNS}) VALUES ($1, 1, 1, $2)
+  ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled
+  RETURNING ${COLUMNS}`;
 
-/** Revocation state in a table. Only subjects that were ever changed have a row. */
-export function createSqlSubjects(database: Database): Subjects {
-  const stateOf = ([row]: readonly Row[]): SubjectState =>
-    row === undefined
-      ? DEFAULTS
-      : Object.freeze({
-          tokenVersion: number(row, "token_version"),
-          passwordVersion: number(row, "password_version"),
-          disabled: number(row, "disabled") === 1,
-        });
-  const bumps = {
-    tokenVersion: `INSERT INTO subjects (id, ${COLUMNS}) VALUES ($1, 2, 1, 0)
-      ON CONFLICT (id) DO UPDATE SET token_version = subjects.token_version + 1 RETURNING ${COLUMNS}`,
-    passwordVersion: `INSERT INTO subjects (id, ${COLUMNS}) VALUES ($1, 1, 2, 0)
-      ON CONFLICT (id) DO UPDATE SET password_version = subjects.password_version + 1 RETURNING ${COLUMNS}`,
-  };
+/** Revocation state in a table; only subjects that were ever changed have a row. */
+export function createSqlSubjects(driver: Driver): Subjects {
   return Object.freeze({
-    read: (subjectId: string) => after(database.query(`SELECT ${COLUMNS} FROM subjects WHERE id = $1`, [subjectId]), stateOf),
-    bump: (subjectId: string, version: "tokenVersion" | "passwordVersion") => after(database.query(bumps[version], [subjectId]), stateOf),
+    read: (subjectId: string) =>
+      driver.run("subjects.read", function* () {
+        return stateOf((yield ask(READ, subjectId))[0]);
+      }),
+    bump: (subjectId: string, version: "tokenVersion" | "passwordVersion") =>
+      driver.run("subjects.bump", function* () {
+        const isToken = version === "tokenVersion";
+        return stateOf((yield ask(BUMP, subjectId, isToken ? 1 : 0, isToken ? 0 : 1))[0]);
+      }),
     setDisabled: (subjectId: string, disabled: boolean) =>
-      after(
-        database.query(
-          `INSERT INTO subjects (id, ${COLUMNS}) VALUES ($1, 1, 1, $2) ON CONFLICT (id) DO UPDATE SET disabled = excluded.disabled RETURNING ${COLUMNS}`,
-          [subjectId, disabled ? 1 : 0],
-        ),
-        stateOf,
-      ),
+      driver.run("subjects.setDisabled", function* () {
+        return stateOf((yield ask(SET_DISABLED, subjectId, disabled ? 1 : 0))[0]);
+      }),
+  });
+}
+
+function stateOf(row: Row | undefined): SubjectState {
+  if (row === undefined) return Object.freeze({ tokenVersion: 1, passwordVersion: 1, disabled: false });
+  return Object.freeze({
+    tokenVersion: number(row, "token_version"),
+    passwordVersion: number(row, "password_version"),
+    disabled: number(row, "disabled") === 1,
   });
 }

@@ -1,20 +1,22 @@
-import type { Database } from "./database.js";
+import { ask, type Operation } from "./driver/driver.js";
 
-// One call in so many removes what expired; rows that expired count for nothing meanwhile.
-const EVERY = 500;
+/** One write in so many sweeps. */
+const EVERY_WRITES = 64;
+/** Rows one sweep removes at most: more than are written between two, so that a backlog shrinks. */
+const MOST_ROWS = 256;
 
-/** Removes expired rows of a table now and then, in passing: no timer, and no row outlives its use by much. */
-export function createSweep(database: Database, table: "tickets" | "counters" | "limit_cells" | "sessions", column: string): () => void {
-  let calls = 0;
-  return () => {
-    calls += 1;
-    if (calls % EVERY !== 0) return;
-    try {
-      const swept = database.query(`DELETE FROM ${table} WHERE ${column} <= :now`);
-      // Whoever calls next will meet the same trouble and tell.
-      if (swept instanceof Promise) swept.catch(() => {});
-    } catch {
-      // As above.
-    }
+/**
+ * Removes rows that are over, a few with every so many writes: no timer, and no statement that runs long.
+ *
+ * @param overAt The column that says when a row is over; at the instant itself it is.
+ */
+export function createSweep(table: string, key: string, overAt: string): () => Operation<void> {
+  const statement = `DELETE FROM ${table} WHERE ${key} IN (
+    SELECT ${key} FROM ${table} WHERE ${overAt} <= {now} ORDER BY ${overAt} LIMIT ${MOST_ROWS} {skipLocked}
+  )`;
+  let writes = 0;
+  return function* sweep() {
+    writes += 1;
+    if (writes % EVERY_WRITES === 0) yield ask(statement);
   };
 }

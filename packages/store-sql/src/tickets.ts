@@ -1,38 +1,39 @@
 import type { Tickets } from "@portcullis/core";
-import { after, type Database, type Row, text } from "./database.js";
+import { ask, type Driver, wholeMs } from "./driver/driver.js";
+import { flag, text } from "./driver/row.js";
 import { createSweep } from "./sweep.js";
 
-/** Tickets in a table: each call is one statement. */
-export function createSqlTickets(database: Database): Tickets {
-  const sweep = createSweep(database, "tickets", "expires_at");
-  const valueOf = ([row]: readonly Row[]): string | undefined => (row === undefined || row.value === null ? undefined : text(row, "value"));
-  const isFound = (rows: readonly Row[]): boolean => rows.length > 0;
+const PUT = `INSERT INTO portcullis_tickets AS ticket (key, value, expires_at) VALUES ($1, $2, {now} + $3)
+  ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at WHERE ticket.expires_at <= {now}
+  RETURNING key`;
+// Also one that is over, which is then nobody's.
+const TAKE = "DELETE FROM portcullis_tickets WHERE key = $1 RETURNING value, expires_at > {now} AS is_live";
+const PEEK = "SELECT value FROM portcullis_tickets WHERE key = $1 AND expires_at > {now}";
+const REPLACE = `UPDATE portcullis_tickets SET value = $3, expires_at = {now} + $4
+  WHERE key = $1 AND value = $2 AND expires_at > {now} RETURNING key`;
+
+/** Tickets in a table; each call is one statement, so the database decides the winner. */
+export function createSqlTickets(driver: Driver): Tickets {
+  const sweep = createSweep("portcullis_tickets", "key", "expires_at");
   return Object.freeze({
-    put(key: string, value: string, ttlMs: number) {
-      sweep();
-      return after(
-        database.query(
-          `INSERT INTO tickets (key, value, expires_at) VALUES ($1, $2, :now + $3)
-           ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at
-           WHERE tickets.expires_at <= :now RETURNING key`,
-          [key, value, ttlMs],
-        ),
-        isFound,
-      );
-    },
+    put: (key: string, value: string, ttlMs: number) =>
+      driver.run("tickets.put", function* () {
+        yield* sweep();
+        return (yield ask(PUT, key, value, wholeMs(ttlMs))).length === 1;
+      }),
     take: (key: string) =>
-      after(
-        database.query("DELETE FROM tickets WHERE key = $1 RETURNING CASE WHEN expires_at > :now THEN value END AS value", [key]),
-        valueOf,
-      ),
-    peek: (key: string) => after(database.query("SELECT value FROM tickets WHERE key = $1 AND expires_at > :now", [key]), valueOf),
+      driver.run("tickets.take", function* () {
+        const [row] = yield ask(TAKE, key);
+        return flag(row, "is_live") ? text(row, "value") : undefined;
+      }),
+    peek: (key: string) =>
+      driver.run("tickets.peek", function* () {
+        const [row] = yield ask(PEEK, key);
+        return row === undefined ? undefined : text(row, "value");
+      }),
     replace: (key: string, expected: string, value: string, ttlMs: number) =>
-      after(
-        database.query(
-          "UPDATE tickets SET value = $3, expires_at = :now + $4 WHERE key = $1 AND value = $2 AND expires_at > :now RETURNING key",
-          [key, expected, value, ttlMs],
-        ),
-        isFound,
-      ),
+      driver.run("tickets.replace", function* () {
+        return (yield ask(REPLACE, key, expected, value, wholeMs(ttlMs))).length === 1;
+      }),
   });
 }

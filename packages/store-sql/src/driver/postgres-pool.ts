@@ -1,0 +1,47 @@
+import { invalidOption } from "@portcullis/core";
+import { SqlStoreError } from "../errors.js";
+
+/** A connection of a pool: the part of pg's `PoolClient` that is used. */
+export interface PostgresClient {
+  query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
+  /** @param destroy Closes the connection instead of giving it back. */
+  release(destroy?: boolean): void;
+}
+
+/** A pool of connections: the part of pg's `Pool` that is used. */
+export interface PostgresPool {
+  connect(): Promise<PostgresClient>;
+  end(): Promise<void>;
+}
+
+/** Opens a pool with the installed `pg`. */
+export async function openPostgresPool(url: string, deadlineMs: number): Promise<PostgresPool> {
+  // Before pg parses it: its error would carry the whole URL, with the password.
+  if (!URL.canParse(url)) throw invalidOption("target", url, "a URL such as postgres://user:password@host:5432/database");
+  const { default: pg } = await importPg();
+  const pool = new pg.Pool({
+    connectionString: url,
+    application_name: "portcullis",
+    connectionTimeoutMillis: deadlineMs,
+    statement_timeout: deadlineMs,
+    keepAlive: true,
+  });
+  // An idle connection that breaks is replaced by the next call; unheard, its error would end the process.
+  pool.on("error", () => {});
+  return pool;
+}
+
+async function importPg(): Promise<typeof import("pg")> {
+  try {
+    return await import("pg");
+  } catch (cause) {
+    throw new SqlStoreError("postgres_driver_missing", "There is no PostgreSQL driver: run `npm install pg`, or pass a pool.", { cause });
+  }
+}
+
+/** The database chose this transaction as the one to repeat: nothing of it happened. */
+export function isRepeatable(error: unknown): boolean {
+  const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
+  // serialization_failure, deadlock_detected.
+  return code === "40001" || code === "40P01";
+}

@@ -1,0 +1,5 @@
+import { ports } from "./0001-ports.js";
+import type { Migration } from "./migration.js";
+
+/** In order of their versions, which have no gap. */
+export const migrations: readonly Migration[] = Object.freeze([ports]);
