@@ -20,8 +20,13 @@ export function checkDependencies(
 
 /** Without a workspace, callers who forgot theirs would share one: decisions would cross from tenant to tenant. */
 export function checkWorkspaceId(workspaceId: unknown): string {
-  if (!isName(workspaceId)) throw invalidArgument("workspaceId", "a non-empty string");
-  return workspaceId;
+  return checkName("workspaceId", workspaceId);
+}
+
+/** An invalidation of what cannot be meant would invalidate nothing, and say so with a 0 that looks like success. */
+export function checkName(name: string, value: unknown): string {
+  if (!isName(value)) throw invalidArgument(name, "a non-empty string");
+  return value;
 }
 
 export function invalidArgument(name: string, accepted: string): DecisionCacheError {

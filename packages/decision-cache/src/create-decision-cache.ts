@@ -1,6 +1,6 @@
 import { type Clock, invalidOption, type MaybePromise, type Metrics, noMetrics, systemClock } from "@portcullis/core";
 import { Computing, unlessAborted, withTimeout } from "./await-compute.js";
-import { checkDependencies, checkWorkspaceId, invalidArgument } from "./check-dependencies.js";
+import { checkDependencies, checkName, checkWorkspaceId, invalidArgument } from "./check-dependencies.js";
 import type { CacheStats, ComputeContext, ComputeOptions, DecisionCache, Dependencies, Hit, Lookup, Ticket } from "./decision-cache.js";
 import type { DecisionCacheEvent } from "./decision-cache-event.js";
 import { type Entry, EntryStore, type Flight, type OpenTicket, type Slot } from "./entry-store.js";
@@ -117,6 +117,7 @@ class MemoryDecisionCache<V> implements DecisionCache<V> {
   }
 
   delete(key: string, { workspaceId }: Pick<Lookup, "workspaceId">): boolean {
+    checkWorkspaceId(workspaceId);
     const slot = this.#book.workspace(workspaceId)?.slots.get(key);
     const entry = slot?.entry;
     const served = entry !== undefined && this.#store.isCurrent(entry) && this.#clock.monotonic() < entry.expiresAt;
@@ -134,7 +135,7 @@ class MemoryDecisionCache<V> implements DecisionCache<V> {
   }
 
   invalidateWorkspace(workspaceId: string): number {
-    const count = this.#invalidate(this.#book.workspace(workspaceId)?.generation);
+    const count = this.#invalidate(this.#book.workspace(checkWorkspaceId(workspaceId))?.generation);
     this.#instruments.invalidated({ kind: "invalidated", type: "workspace", workspaceId, count });
     return count;
   }
@@ -154,6 +155,8 @@ class MemoryDecisionCache<V> implements DecisionCache<V> {
   }
 
   invalidateAgent(name: string, version?: string): number {
+    checkName("The agent's name", name);
+    if (version !== undefined) checkName("The agent's version", version);
     const { agents, agentVersions } = this.#book;
     const count = this.#invalidate(version === undefined ? agents.find(name) : agentVersions.find(agentVersionName(name, version)));
     this.#instruments.invalidated({ kind: "invalidated", type: "agent", agent: name, version, count });
@@ -161,7 +164,7 @@ class MemoryDecisionCache<V> implements DecisionCache<V> {
   }
 
   invalidateTag(tag: string): number {
-    const count = this.#invalidate(this.#book.tags.find(tag));
+    const count = this.#invalidate(this.#book.tags.find(checkName("The tag", tag)));
     this.#instruments.invalidated({ kind: "invalidated", type: "tag", tag, count });
     return count;
   }

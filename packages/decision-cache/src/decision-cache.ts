@@ -95,11 +95,16 @@ export interface DecisionCache<V> {
    * @throws {DecisionCacheError} `invalid_argument`, `unsupported_value`
    */
   set(key: string, about: Dependencies, value: V): boolean;
-  /** Forgets one decision, and the computation of it that is under way. @returns whether there was one to be served. */
+  /**
+   * Forgets one decision, and the computation of it that is under way.
+   *
+   * @returns whether there was one to be served.
+   * @throws {DecisionCacheError} `invalid_argument`
+   */
   delete(key: string, about: Pick<Lookup, "workspaceId">): boolean;
   /** Makes everything stale. @returns how many decisions that was. */
   clear(): number;
-  /** Makes all decisions of a workspace stale. @returns how many that was. */
+  /** Makes all decisions of a workspace stale. @returns how many that was. @throws {DecisionCacheError} `invalid_argument` */
   invalidateWorkspace(workspaceId: string): number;
   /**
    * Says which policy is in force, for one workspace or for all that have no version of their own. Another version than before, a
@@ -112,9 +117,14 @@ export interface DecisionCache<V> {
   setPolicyVersion(version: PolicyVersion, scope?: { readonly workspaceId: string }): number;
   /** The version in force in a workspace; without one, the default. */
   policyVersion(workspaceId?: string): PolicyVersion | undefined;
-  /** Makes stale what depends on this version of an agent; without a version, on any. @returns how many decisions that was. */
+  /**
+   * Makes stale what depends on this version of an agent; without a version, on any.
+   *
+   * @returns how many decisions that was.
+   * @throws {DecisionCacheError} `invalid_argument`
+   */
   invalidateAgent(name: string, version?: string): number;
-  /** Makes stale what carries the tag, in every workspace. @returns how many decisions that was. */
+  /** Makes stale what carries the tag, in every workspace. @returns how many that was. @throws {DecisionCacheError} `invalid_argument` */
   invalidateTag(tag: string): number;
   /**
    * Notes what a computation depends on, before it begins, for computations that `getOrCompute` cannot run. End it with `commit` or

@@ -129,6 +129,19 @@ describe("time", () => {
     }
   });
 
+  test("DC-10 a decision expires while the event loop is held up and no timer fires", async () => {
+    const clock = createManualClock();
+    let late = 0;
+    const held = { ...clock, monotonic: () => clock.monotonic() + late, after: () => () => {} };
+    const cache = createDecisionCache<string>({ clock: held, ttlMs: 100 });
+    cache.set("k", w1, "v");
+    expect(cache.get("k", w1)).toEqual({ value: "v" });
+    late = 100;
+    let served = 0;
+    while (cache.get("k", w1) !== undefined) served += 1;
+    expect(served).toBeLessThan(64);
+  });
+
   test("DC-10 times longer than a timer can hold are kept", () => {
     const clock = createManualClock();
     const day = 86_400_000;

@@ -35,6 +35,8 @@ describe("defineKey", () => {
     const one = defineKey(["a", "b"]);
     expect(one({ a: "x", b: "yz" })).not.toBe(one({ a: "xy", b: "z" }));
     expect(one({ a: "x", b: "" })).not.toBe(one({ a: "", b: "x" }));
+    expect(one({ a: "xs1:", b: "y" })).not.toBe(one({ a: "x", b: "s1:y" }));
+    expect(one({ a: "xs", b: "y" })).not.toBe(one({ a: "x", b: "sy" }));
     expect(one({ a: 1, b: 2 })).not.toBe(defineKey(["a", "c"])({ a: 1, c: 2 }));
     expect(one({ a: 1, b: 2 })).not.toBe(defineKey(["b", "a"])({ a: 1, b: 2 }));
     expect(defineKey(["ab"])({ ab: 1 })).not.toBe(defineKey(["a", "b"])({ a: 1, b: 1 }));

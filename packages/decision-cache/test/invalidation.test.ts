@@ -212,6 +212,21 @@ describe("workspaces", () => {
   });
 });
 
+describe("an invalidation of what cannot be meant", () => {
+  test("throws instead of invalidating nothing", () => {
+    const cache = createDecisionCache<string>();
+    for (const wrong of [undefined, null, "", 5, {}] as unknown as string[]) {
+      const refused = expect.objectContaining({ code: "invalid_argument" });
+      expect(() => cache.invalidateWorkspace(wrong)).toThrow(refused);
+      expect(() => cache.invalidateTag(wrong)).toThrow(refused);
+      expect(() => cache.invalidateAgent(wrong)).toThrow(refused);
+      expect(() => cache.delete("k", { workspaceId: wrong })).toThrow(refused);
+      if (wrong !== undefined) expect(() => cache.invalidateAgent("reviewer", wrong)).toThrow(refused);
+    }
+    expect(cache.stats().invalidations).toBe(0);
+  });
+});
+
 describe("policy versions", () => {
   const w1 = { workspaceId: "w1" };
 
