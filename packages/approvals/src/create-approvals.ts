@@ -7,6 +7,7 @@ import {
   noMetrics,
   type Principal,
   type Problem,
+  quietly,
   type StoreWith,
   subjectOf,
 } from "@portcullis/core";
@@ -49,7 +50,7 @@ export interface ApprovalsOptions {
   /** Member names whose values approvers and the store never see, beside passwords, tokens and the like. */
   readonly redact?: readonly string[];
   readonly metrics?: Metrics;
-  /** Told of every change, after the store accepted it. Must not throw. */
+  /** Told of every change, after the store accepted it. What it throws, or rejects with, is dropped. */
   readonly onEvent?: (event: ApprovalEvent) => void;
   /** Cryptographically secure bytes, for ids. Default: the system's. */
   readonly random?: (size: number) => Uint8Array;
@@ -142,7 +143,8 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 export function createApprovals(options: ApprovalsOptions): Approvals {
   const policy = readPolicy(options.policy);
   const { ttlMs, executeWithinMs, attemptTtlMs, pollAfterMs } = readDefaults(options.defaults);
-  const { store, policyVersion = "1", prefix = "", metrics = noMetrics, onEvent = () => {}, random = randomBytes } = options;
+  const { store, policyVersion = "1", prefix = "", metrics = noMetrics, random = randomBytes } = options;
+  const onEvent = quietly(options.onEvent ?? (() => {}));
   if (!PREFIX.test(prefix)) throw invalidOption("prefix", prefix, "empty or a path like /v1, without a slash at the end");
   if (typeof policyVersion !== "string" || policyVersion === "")
     throw invalidOption("policyVersion", policyVersion, "a text that is not empty");

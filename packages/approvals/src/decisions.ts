@@ -1,4 +1,4 @@
-import { type Principal, problems, ProblemError, StoreUnavailable, subjectOf } from "@portcullis/core";
+import { invalidOption, type Principal, problems, ProblemError, StoreUnavailable, subjectOf } from "@portcullis/core";
 import type { Approval } from "./approval.js";
 import type { ApprovalEvent } from "./approval-event.js";
 import { readNotes, readReason } from "./new-approval.js";
@@ -72,6 +72,8 @@ export function createDecisions(
 
   return {
     async resolve(id, { decision, by, notes, workspaceId }) {
+      // Not trusted to the types: what is neither would be kept as a denial that nobody can read.
+      if (decision !== "approve" && decision !== "reject") throw invalidOption("decision", decision, '"approve" or "reject"');
       const said = decision === "reject" ? readReason(notes) : readNotes(notes);
       return change(id, workspaceId, async ({ approval, now }) => {
         const refusal = await whyNotEligible(policy[approval.riskLevel], by, approval);
@@ -97,6 +99,7 @@ export function createDecisions(
     },
 
     async reconcile(id, { outcome, reason, by, workspaceId }) {
+      if (outcome !== "executed" && outcome !== "not_executed") throw invalidOption("outcome", outcome, '"executed" or "not_executed"');
       const said = readReason(reason);
       return change(id, workspaceId, ({ approval, now }) => {
         requireStatus(approval, "UNKNOWN");

@@ -118,7 +118,7 @@ export function createExecutions(
         const claimed = await transitions.apply(loaded, {
           to: "EXECUTING",
           stored: { execution: { attemptId, startedAt: now } },
-          before: approval.executeBy,
+          before: approval.executeBy ?? approval.expiresAt,
           attemptTtlMs,
         });
         if (claimed !== undefined) return { kind: "run", attempt: run(claimed, attemptId) };

@@ -4,7 +4,7 @@ import type { JsonValue } from "@portcullis/core";
 export type Redact = (value: JsonValue) => JsonValue;
 
 const REDACTED = "[redacted]";
-// Names are compared in lower case without separators, by their end: newPassword, access_token, X-Api-Key.
+// Names are compared in lower case without separators, by their end, also in the plural: newPassword, refresh_tokens, X-Api-Key.
 const SECRET_NAMES = [
   "password",
   "passwd",
@@ -13,10 +13,16 @@ const SECRET_NAMES = [
   "token",
   "apikey",
   "privatekey",
+  "secretkey",
+  "accesskey",
+  "signingkey",
+  "encryptionkey",
+  "jwt",
+  "otp",
+  "pwd",
   "authorization",
   "cookie",
   "credential",
-  "credentials",
   "cvv",
   "cvc",
   "ssn",
@@ -25,7 +31,8 @@ const SECRET_NAMES = [
 /** Makes the redaction of these member names, beside those that are always redacted. */
 export function createRedact(names: readonly string[]): Redact {
   const secretNames = [...SECRET_NAMES, ...names.map(plain)];
-  const isSecret = (name: string): boolean => secretNames.some((secret) => plain(name).endsWith(secret));
+  const isSecret = (name: string): boolean =>
+    secretNames.some((secret) => plain(name).endsWith(secret) || plain(name).endsWith(`${secret}s`));
   const redact = (value: JsonValue): JsonValue => {
     if (typeof value !== "object" || value === null) return value;
     if (isList(value)) return value.map(redact);

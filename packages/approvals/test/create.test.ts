@@ -165,6 +165,33 @@ describe("the first response", () => {
     expect(approval?.request).toMatchObject({ body: { name: "a", list: [{ newPassword: "[redacted]", IBAN: "[redacted]" }] } });
   });
 
+  it("APR-4 redacts keys of every kind, and lists of secrets", async () => {
+    const shown = gated({ gate: { showBody: true } });
+    const secrets = [
+      "tokens",
+      "secretKey",
+      "AWS_SECRET_ACCESS_KEY",
+      "signing-key",
+      "jwt",
+      "otp",
+      "pwd",
+      "apiKeys",
+      "credentials",
+      "cookies",
+    ];
+    const body = Object.fromEntries(secrets.map((name) => [name, ["hunter2"]]));
+    const { body: answer } = await outcomeOf(shown.send({ body: JSON.stringify({ ...body, shipping: "kept" }) }));
+    const request = JSON.stringify((await shown.approvals.get(answer.approvalId))?.request);
+    expect(request).not.toContain("hunter2");
+    expect(request).toContain("kept");
+  });
+
+  it("APR-13 a body of nothing but escapes is covered, however long", async () => {
+    const long = gated({ gate: { maxBodyBytes: 32_000_000 } });
+    const { status } = await outcomeOf(long.send({ body: JSON.stringify("\n".repeat(8_000_000)) }));
+    expect(status).toBe(202);
+  });
+
   it("asks for credentials where nobody is known", async () => {
     expect((await outcomeOf(gated().send({ user: "nobody" }))).status).toBe(401);
   });

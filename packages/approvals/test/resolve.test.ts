@@ -28,6 +28,29 @@ describe("deciding", () => {
     },
   );
 
+  it("a decision that is neither yes nor no changes nothing", async () => {
+    const { approvals } = fixture();
+    const { approval } = await approvals.create(operation);
+    const wrong = expect.objectContaining({ code: "invalid_option" });
+    await expect(approvals.resolve(approval.id, { decision: "yes" as "approve", by: bob })).rejects.toEqual(wrong);
+    await expect(approvals.reconcile(approval.id, { outcome: "done" as "executed", by: bob, reason: "seen" })).rejects.toEqual(wrong);
+    expect(await statusOf(approvals, approval.id)).toBe("PENDING");
+  });
+
+  it("a decision stands though the observer throws or rejects", async () => {
+    const rejecting = (async () => Promise.reject(new Error("the log is down"))) as () => void; // an async observer compiles as well
+    const throwing = (): void => {
+      throw new Error("the log is down");
+    };
+    for (const onEvent of [throwing, rejecting]) {
+      const { approvals } = fixture({ onEvent });
+      const { approval } = await approvals.create(operation);
+      expect((await approvals.resolve(approval.id, { decision: "approve", by: bob })).status).toBe("APPROVED");
+      expect(await approvals.gate(operation, () => "ran")).toMatchObject({ kind: "executed", value: "ran" });
+      await new Promise((resolve) => setImmediate(resolve)); // an unhandled rejection would fail this test
+    }
+  });
+
   it("APR-6 a reason of 4096 characters is accepted, one more is refused", async () => {
     const { approvals } = fixture();
     const { approval } = await approvals.create(operation);
