@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Delivery, type DeliveryStatus, invalidOption, noMetrics, systemClock } from "@portcullis/core";
+import { type Delivery, type DeliveryStatus, invalidOption, noMetrics, quietly, systemClock } from "@portcullis/core";
 import { createAttempt } from "./delivery/attempt.js";
 import { readRetryOptions } from "./delivery/retry.js";
 import { createBatchedSettle } from "./delivery/settle-batch.js";
@@ -51,7 +51,8 @@ const MAX_COUNTED = 10_000;
  * ```
  */
 export function createWebhooks<Events extends EventCatalogue = EventCatalogue>(options: WebhooksOptions<Events>): Webhooks<Events> {
-  const { store, events, sealSecret, openSecret, egress = {}, clock = systemClock, random = randomBytes, onEvent = () => {} } = options;
+  const { store, events, sealSecret, openSecret, egress = {}, clock = systemClock, random = randomBytes } = options;
+  const onEvent = quietly(options.onEvent ?? (() => {}));
   if (typeof sealSecret !== "function")
     throw invalidOption("sealSecret", sealSecret, "a function; (secret) => secret keeps secrets readable");
   if (typeof openSecret !== "function") throw invalidOption("openSecret", openSecret, "a function, the inverse of sealSecret");
@@ -120,7 +121,7 @@ export function createWebhooks<Events extends EventCatalogue = EventCatalogue>(o
     limit = DEFAULT_LIMIT,
     cursor,
   }: DeliveryPage): Promise<DeliveryList> => {
-    const bounded = Math.min(MAX_LIMIT, Math.max(1, Math.trunc(limit)));
+    const bounded = Math.min(MAX_LIMIT, Math.max(1, Math.trunc(limit) || 1)); // NaN too is a number
     const filter = {
       ...(endpointId === undefined ? {} : { endpointId }),
       ...(statuses === undefined ? {} : { statuses }),
@@ -151,6 +152,7 @@ export function createWebhooks<Events extends EventCatalogue = EventCatalogue>(o
     ): Promise<readonly DeliveryState[]> {
       const { workspaceId, occurredAt, deliveryId = `msg_${createId()}` } = given;
       requireId("deliveryId", deliveryId);
+      requireInstant(occurredAt);
       const data = await validateEvent(events, eventType, payload);
       const ids = await endpoints.subscribers(workspaceId, eventType);
       const rows = ids.map((endpointId) => ({ id: `${deliveryId}_${endpointId}`, endpointId }));
@@ -161,6 +163,7 @@ export function createWebhooks<Events extends EventCatalogue = EventCatalogue>(o
       const { webhookId, eventType, payload, url, secret, workspaceId = "", occurredAt, deliveryId = `msg_${createId()}` } = delivery;
       requireId("deliveryId", deliveryId);
       requireId("webhookId", webhookId);
+      requireInstant(occurredAt);
       const data = await validateEvent(events, eventType, payload);
       // Before the endpoint is kept: a payload that cannot be sent changes nothing.
       encodeMessage({ type: eventType, occurredAt: occurredAt ?? clock.now(), data }, maxPayloadBytes);
@@ -209,6 +212,11 @@ function publicEndpoints({ register, get, list, update, remove, rotate }: Endpoi
 // A delivery's id becomes `webhook-id`, which is signed between dots.
 function requireId(option: string, id: string): void {
   if (!ID.test(id)) throw invalidOption(option, id, "1 to 128 of A-Z a-z 0-9 _ -");
+}
+
+function requireInstant(occurredAt: number | undefined): void {
+  if (occurredAt !== undefined && Number.isNaN(new Date(occurredAt).getTime()))
+    throw invalidOption("occurredAt", occurredAt, "epoch ms, -8.64e15 to 8.64e15");
 }
 
 function summaryOf({ body, ...delivery }: Delivery): DeliverySummary {

@@ -36,7 +36,7 @@ export interface WebhooksOptions<Events extends EventCatalogue = EventCatalogue>
   /** Cryptographically secure bytes, for ids, secrets and jitter. Default: the system's. */
   readonly random?: (size: number) => Uint8Array;
   readonly metrics?: Metrics;
-  /** Must not throw. */
+  /** What it throws, or rejects with, is dropped. */
   readonly onEvent?: (event: WebhookEvent) => void;
 }
 

@@ -98,7 +98,7 @@ export interface Webhooks<Events extends EventCatalogue = EventCatalogue> {
   };
   /** Sends in the background what is due, until `stop`. Its timers do not keep the process alive. */
   start(): void;
-  /** Claims no more, and waits for attempts under way; after `graceMs` (default: `timeoutMs`) gives them up for others to take. */
+  /** Claims no more, and waits for attempts under way; after `graceMs` (default: `timeoutMs`) gives them up for others to take; never waits more than 5 s longer. */
   stop(options?: { readonly graceMs?: number }): Promise<void>;
   /** Sends everything that is due now, and waits for it; for jobs and tests. */
   drain(): Promise<void>;

@@ -85,7 +85,7 @@ describe("a delivery", () => {
     });
   });
 
-  it("WH-H6 a redirect is a failure, and is not followed", async () => {
+  it("WH-E6 a redirect is a failure, and is not followed", async () => {
     const made = await fixture();
     await register(made);
     made.receiver.answer = status(302, { location: `${made.receiver.url}/elsewhere` });
@@ -93,6 +93,17 @@ describe("a delivery", () => {
     await made.webhooks.drain();
     expect(made.receiver.received.map(({ path }) => path)).toEqual(["/hooks"]);
     expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "RETRYING", lastError: "http_302" }]);
+  });
+
+  it("WH-R3 a 410 of an address that was changed meanwhile does not disable the new one", async () => {
+    const made = await fixture();
+    const { id } = await register(made);
+    made.receiver.answer = (response) =>
+      void made.webhooks.endpoints.update(id, "w1", { url: `${made.receiver.url}/moved` }).then(() => response.writeHead(410).end());
+    await made.webhooks.publish("user.created", {}, inW1);
+    await made.webhooks.drain();
+    expect(await made.webhooks.endpoints.get(id, "w1")).toMatchObject({ enabled: true, url: `${made.receiver.url}/moved` });
+    expect(made.events.map(({ type }) => type)).toEqual(["webhook.dead_lettered"]);
   });
 
   it("WH-R3 410 disables the endpoint and dead-letters what was sent and what waits", async () => {
@@ -360,6 +371,70 @@ describe("the worker", () => {
       ["DELIVERED", 1],
       ["DELIVERED", 1],
     ]);
+  });
+
+  it("WH-L5 stop comes to an end though the store neither answers a claim nor takes anything back", async () => {
+    const memory = createMemoryStore();
+    let isHanging = false;
+    let comeBack = (): void => {};
+    const hanging = new Promise<never>((_resolve, reject) => {
+      comeBack = () => reject(new StoreUnavailable("outbox"));
+    });
+    const store = {
+      ...memory,
+      outbox: {
+        ...memory.outbox,
+        claim: (options) => (isHanging ? hanging : memory.outbox.claim(options)),
+        settle: (settlements) => (isHanging ? hanging : memory.outbox.settle(settlements)),
+      } satisfies Outbox,
+    };
+    const made = await fixture({ store });
+    await register(made);
+    made.receiver.answer = () => {};
+    made.webhooks.start();
+    await made.webhooks.publish("user.created", {}, inW1);
+    await made.receiver.arrived(1);
+    isHanging = true;
+    await made.webhooks.publish("user.created", {}, inW1); // wakes a claim that hangs
+    await idle();
+    let isStopped = false;
+    const stopping = made.webhooks.stop({ graceMs: 1000 }).then(() => (isStopped = true));
+    made.clock.advance(1000);
+    await idle();
+    made.clock.advance(4999);
+    await idle();
+    expect(isStopped).toBe(false);
+    made.clock.advance(1);
+    await stopping;
+    isHanging = false;
+    comeBack();
+  });
+
+  it.each<[string, () => unknown]>([
+    [
+      "throws",
+      () => {
+        throw new Error("the log is down");
+      },
+    ],
+    ["rejects", async () => Promise.reject(new Error("the log is down"))], // compiles as an observer as well
+  ])("goes on when its observer %s", async (_how, onEvent) => {
+    const memory = createMemoryStore();
+    let isDown = true;
+    const claim: typeof memory.outbox.claim = (options) => {
+      if (isDown) throw new StoreUnavailable("outbox.claim");
+      return memory.outbox.claim(options);
+    };
+    const made = await fixture({ store: { ...memory, outbox: { ...memory.outbox, claim } }, onEvent: onEvent as () => void });
+    await register(made);
+    made.webhooks.start();
+    await made.webhooks.publish("user.created", {}, inW1);
+    await idle();
+    isDown = false;
+    made.clock.advance(1000);
+    await made.receiver.arrived(1);
+    await made.webhooks.drain();
+    expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "DELIVERED" }]);
   });
 
   it("stop lets what is under way finish", async () => {

@@ -292,6 +292,23 @@ describe("the agent", () => {
     expect(connections).toBe(0);
   });
 
+  it.each<[string, () => unknown]>([
+    [
+      "throws at once",
+      () => {
+        throw new Error("down");
+      },
+    ],
+    ["answers nothing", () => Promise.resolve(undefined)],
+    ["answers what is no text", () => Promise.resolve([7])],
+    ["rejects with no error", () => Promise.reject("down")],
+  ])("a resolver that %s fails the request, and nothing beside it", async (_how, resolve) => {
+    await expect(call(`http://hooks.example:${port}/`, { resolve: resolve as () => Promise<readonly string[]> })).rejects.toBeInstanceOf(
+      Error,
+    );
+    expect(connections).toBe(0);
+  });
+
   it("WH-E7 speaks https only, unless http is allowed, and only to ports that are", async () => {
     await expect(call(`http://127.0.0.1:${port}/`, { allow: [`127.0.0.1:${port}`], allowHttp: false })).rejects.toEqual(blocked);
     await expect(call(`http://127.0.0.1:${port}/`, { allow: ["127.0.0.1/32"], ports: [443] })).rejects.toEqual(blocked);

@@ -172,4 +172,24 @@ describe("deliveries", () => {
     expect(first.deliveries[0]).not.toHaveProperty("body");
     expect((await made.webhooks.deliveries.list({ workspaceId: "w2" })).deliveries).toEqual([]);
   });
+
+  it.each([Number.NaN, Infinity, 1e20])("that happened at %d are refused before anything is stored", async (occurredAt) => {
+    const made = await fixture();
+    const { id } = await register(made);
+    const wrong = expect.objectContaining({ code: "invalid_option" });
+    await expect(made.webhooks.publish("user.created", {}, { ...inW1, occurredAt })).rejects.toEqual(wrong);
+    await expect(
+      made.webhooks.deliver({ webhookId: id, workspaceId: "w1", eventType: "user.created", payload: {}, occurredAt }),
+    ).rejects.toEqual(wrong);
+    expect((await made.webhooks.deliveries.list({ ...inW1, limit: Number.NaN })).deliveries).toEqual([]);
+  });
+
+  it("are listed by one where the limit is no number", async () => {
+    const made = await fixture();
+    await register(made);
+    for (let index = 0; index < 2; index += 1) await made.webhooks.publish("user.created", { index }, inW1);
+    const page = await made.webhooks.deliveries.list({ ...inW1, limit: Number.NaN });
+    expect([page.deliveries.length, page.nextCursor]).toEqual([1, page.deliveries[0]?.id]);
+    expect((await made.webhooks.endpoints.list({ ...inW1, limit: Number.NaN })).endpoints).toHaveLength(1);
+  });
 });

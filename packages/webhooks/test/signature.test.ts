@@ -182,6 +182,9 @@ describe("verification", () => {
   it("mistakes of the program are thrown, not verified", () => {
     expect(() => verify({ secrets: [] })).toThrow(TypeError);
     expect(() => verify({ toleranceSeconds: Number.NaN })).toThrow(TypeError);
+    // Nothing is older than NaN: a message captured once would be valid for ever.
+    expect(() => verify({ now: Number.NaN })).toThrow(TypeError);
+    expect(() => verify({ now: undefined as never })).toThrow(TypeError);
     expect(() => signWebhook({ id: "a.b", timestampSeconds, body, secrets: [secret] })).toThrow(TypeError);
     expect(() => signWebhook({ id: "a", timestampSeconds: 1.5, body, secrets: [secret] })).toThrow(TypeError);
     expect(() => signWebhook({ id: "a", timestampSeconds, body, secrets: [] })).toThrow(TypeError);

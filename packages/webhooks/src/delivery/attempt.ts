@@ -39,13 +39,15 @@ export function createAttempt(options: AttemptOptions): (delivery: ClaimedDelive
       eventType: delivery.eventType,
     };
     const attempt = delivery.attempts + 1;
+    let sentTo: string | undefined;
 
     // Without a result nothing was sent, and no attempt is counted.
     const end = async (consequence: Consequence, result?: SendResult): Promise<void> => {
       const { id, leaseToken } = delivery;
       const reason = consequence.status === "DELIVERED" ? {} : { error: consequence.error };
       const delay = consequence.status === "RETRYING" ? { delayMs: consequence.delayMs } : {};
-      if (consequence.status === "DEAD_LETTERED" && consequence.disables !== undefined) await disable(ref, consequence.disables);
+      if (consequence.status === "DEAD_LETTERED" && consequence.disables !== undefined && sentTo !== undefined)
+        await disable(ref, sentTo, consequence.disables);
       if (!(await settle({ id, leaseToken, status: consequence.status, attempted: result !== undefined, ...delay, ...reason }))) {
         onEvent({ type: "webhook.lease_lost", ...ref });
         return;
@@ -68,6 +70,7 @@ export function createAttempt(options: AttemptOptions): (delivery: ClaimedDelive
       const target = await endpoints.target(delivery.endpointId);
       if (target === undefined) return end({ status: "DEAD_LETTERED", error: "endpoint_removed" });
       if (!target.enabled) return end({ status: "DEAD_LETTERED", error: "endpoint_disabled" });
+      sentTo = target.url;
       const secrets = await target.openSecrets();
       const result = await attemptTo(target.url, target.headers, secrets);
       await end(consequenceOf(result, attempt, retry, fraction()), result);
@@ -102,8 +105,7 @@ export function createAttempt(options: AttemptOptions): (delivery: ClaimedDelive
     }
   };
 
-  async function disable({ endpointId, workspaceId }: DeliveryRef, reason: string): Promise<void> {
-    await endpoints.disable(endpointId, reason);
-    onEvent({ type: "webhook.endpoint_disabled", endpointId, workspaceId, reason });
+  async function disable({ endpointId, workspaceId }: DeliveryRef, url: string, reason: string): Promise<void> {
+    if (await endpoints.disable(endpointId, url, reason)) onEvent({ type: "webhook.endpoint_disabled", endpointId, workspaceId, reason });
   }
 }

@@ -17,7 +17,10 @@ export interface WorkerOptions {
 /** Claims what is due and has it attempted. */
 export interface Worker {
   start(): void;
-  /** Claims no more and waits for attempts under way, `graceMs` at most; then gives them up, and others may have them at once. */
+  /**
+   * Claims no more and waits for attempts under way, `graceMs` at most; then gives them up, and others may have them at once. A
+   * store that does not take them back in 5 s more is not waited for: their leases run out.
+   */
   stop(graceMs: number): Promise<void>;
   /** Attempts everything that is due now. */
   drain(): Promise<void>;
@@ -27,6 +30,7 @@ export interface Worker {
 
 // What is due but cannot be claimed (another worker holds the endpoint's places) is asked for again after this, not in a loop.
 const MIN_WAIT_MS = 50;
+const HANDOVER_MS = 5_000;
 
 /** A worker that claims only what it can run at once, so that no lease runs out in a queue of its own. */
 export function createWorker({ outbox, attempt, clock, concurrency, perEndpoint, leaseMs, pollMs, onEvent }: WorkerOptions): Worker {
@@ -77,6 +81,11 @@ export function createWorker({ outbox, attempt, clock, concurrency, perEndpoint,
     if (isStarted && pumping === undefined) pumping = pump();
   };
 
+  const becomeIdle = async (): Promise<void> => {
+    await pumping; // a claim under way may still add some
+    while (inFlight.size > 0) await Promise.all(inFlight);
+  };
+
   return {
     wake,
     start() {
@@ -89,9 +98,13 @@ export function createWorker({ outbox, attempt, clock, concurrency, perEndpoint,
       isStarted = false;
       cancelTimer();
       const cancelGrace = clock.after(graceMs, () => abort.abort());
-      await pumping; // a claim under way may still add some
-      while (inFlight.size > 0) await Promise.all(inFlight);
+      let cancelHandover = (): void => {};
+      const isOver = new Promise<void>((resolve) => {
+        cancelHandover = clock.after(graceMs + HANDOVER_MS, resolve);
+      });
+      await Promise.race([becomeIdle(), isOver]);
       cancelGrace();
+      cancelHandover();
     },
     async drain() {
       if (abort.signal.aborted) abort = createAbort();

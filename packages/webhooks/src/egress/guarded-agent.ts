@@ -66,19 +66,23 @@ export function agentFor(rules: EgressRules, options: EgressOptions): Agent {
 }
 
 function guardedLookup(rules: EgressRules, resolve: (hostname: string) => Promise<readonly string[]>, port: number): LookupFunction {
+  // A resolver of the application's may throw at once or answer anything: both must end in the callback, never beside it.
+  const judged = async (hostname: string): Promise<readonly [string, ...string[]]> => {
+    const [first, ...others] = await resolve(hostname);
+    if (first === undefined) throw Object.assign(new Error("The name has no address."), { code: "ENOTFOUND" });
+    if (![first, ...others].every((address) => rules.allowsAddress(address, hostname, port))) throw egressBlocked();
+    return [first, ...others];
+  };
   return (hostname, options, callback) => {
-    resolve(hostname).then(
+    judged(hostname).then(
       (addresses) => {
-        const [first] = addresses;
-        if (first === undefined) return callback(Object.assign(new Error("The name has no address."), { code: "ENOTFOUND" }), "", 0);
-        if (!addresses.every((address) => rules.allowsAddress(address, hostname, port))) return callback(egressBlocked(), "", 0);
         // Node asks for all of them to race IPv6 against IPv4, or for one.
         if (options.all === true)
           callback(
             null,
             addresses.map((address) => ({ address, family: isIP(address) })),
           );
-        else callback(null, first, isIP(first));
+        else callback(null, addresses[0], isIP(addresses[0]));
       },
       (error: unknown) => callback(error instanceof Error ? error : new Error("The resolver failed."), "", 0),
     );

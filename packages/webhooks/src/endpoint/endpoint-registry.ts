@@ -14,7 +14,8 @@ export interface EndpointRegistry extends Endpoints {
   ensureDirect(direct: { readonly id: string; readonly workspaceId: string; readonly url: string; readonly secret: string }): Promise<void>;
   /** Where to send and what to sign with, now; `undefined` when it was removed. */
   target(id: string): Promise<DeliveryTarget | undefined>;
-  disable(id: string, reason: string): Promise<void>;
+  /** Switches it off while it still has this address: what an old address said is not about the new one. @returns whether it did. */
+  disable(id: string, url: string, reason: string): Promise<boolean>;
 }
 
 /** Where a delivery goes. */
@@ -107,7 +108,7 @@ export function createEndpointRegistry(options: EndpointRegistryOptions): Endpoi
     },
 
     async list({ workspaceId, limit = DEFAULT_LIMIT, cursor }) {
-      const bounded = Math.min(PAGE_LIMIT, Math.max(1, Math.trunc(limit)));
+      const bounded = Math.min(PAGE_LIMIT, Math.max(1, Math.trunc(limit) || 1)); // NaN too is a number
       const page = await records.list(COLLECTION, {
         scope: workspaceId,
         limit: bounded,
@@ -215,8 +216,11 @@ export function createEndpointRegistry(options: EndpointRegistryOptions): Endpoi
       };
     },
 
-    async disable(id, reason) {
-      await change(id, undefined, (stored) => ({ ...stored, enabled: false, disabledReason: reason }));
+    async disable(id, url, reason) {
+      const changed = await change(id, undefined, (stored) =>
+        stored.url === url ? { ...stored, enabled: false, disabledReason: reason } : stored,
+      );
+      return changed?.url === url;
     },
   };
 }

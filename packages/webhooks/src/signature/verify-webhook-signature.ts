@@ -48,7 +48,7 @@ const BODY_ONLY = /^sha256=([0-9a-f]{64})$/;
  * Whether exactly these bytes were signed with one of the secrets, within the tolerance. Pure.
  *
  * @throws {WebhookError} `invalid_secret`: one of our own secrets is malformed.
- * @throws {TypeError} There is no secret to verify with, or the tolerance is no number of seconds.
+ * @throws {TypeError} There is no secret to verify with, the tolerance is no number of seconds, or `now` is no time.
  * @see Standard Webhooks §"Verifying webhook authenticity"
  * @example
  * ```ts
@@ -63,6 +63,8 @@ export function verifyWebhookSignature(options: WebhookVerificationOptions): Web
   const { secrets, body, now, toleranceSeconds = DEFAULT_TOLERANCE_SECONDS, bodyOnly = "refused" } = options;
   if (secrets.length === 0) throw new TypeError("Verifying takes at least one secret.");
   if (!(toleranceSeconds >= 0 && Number.isFinite(toleranceSeconds))) throw new TypeError("toleranceSeconds is 0 or more.");
+  // Compared with NaN, no message would ever be too old.
+  if (!Number.isFinite(now)) throw new TypeError("now is epoch ms.");
   const header = headerReader(options.headers);
   const id = header("webhook-id");
   const timestamp = header("webhook-timestamp");

@@ -6,6 +6,7 @@ import {
   type Guard,
   invalidOption,
   problems,
+  quietly,
   systemClock,
   type Verdict,
 } from "@portcullis/core";
@@ -23,7 +24,7 @@ export interface VerifyWebhookOptions {
   /** Longer messages are refused. Default 1 MiB. */
   readonly maxBodyBytes?: number;
   readonly clock?: Clock;
-  /** Told why a message was refused; the sender is not. Must not throw. */
+  /** Told why a message was refused; the sender is not. What it throws is dropped. */
   readonly onRefused?: (refusal: { readonly reason: WebhookRefusal | "repeated_header"; readonly id: string | undefined }) => void;
 }
 
@@ -64,7 +65,8 @@ const HEADERS = ["webhook-id", "webhook-timestamp", "webhook-signature", "x-webh
  * ```
  */
 export function verifyWebhook(options: VerifyWebhookOptions): Guard {
-  const { toleranceSeconds = 300, bodyOnly = "refused", maxBodyBytes = 1_048_576, clock = systemClock, onRefused = () => {} } = options;
+  const { toleranceSeconds = 300, bodyOnly = "refused", maxBodyBytes = 1_048_576, clock = systemClock } = options;
+  const onRefused = quietly(options.onRefused ?? (() => {}));
   const secrets = Array.isArray(options.secrets) ? [...options.secrets] : [];
   if (secrets.length === 0) throw invalidOption("secrets", options.secrets, "a list of at least one secret");
   for (const secret of secrets) secretKey(secret);
