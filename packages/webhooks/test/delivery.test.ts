@@ -425,7 +425,7 @@ describe("the worker", () => {
       if (isDown) throw new StoreUnavailable("outbox.claim");
       return memory.outbox.claim(options);
     };
-    const made = await fixture({ store: { ...memory, outbox: { ...memory.outbox, claim } }, onEvent: onEvent as () => void });
+    const made = await fixture({ store: { ...memory, outbox: { ...memory.outbox, claim } }, onEvent });
     await register(made);
     made.webhooks.start();
     await made.webhooks.publish("user.created", {}, inW1);
