@@ -1,0 +1,45 @@
+// One of several processes that want the same things at the same time; see processes.test.ts.
+//   node --import tsx --conditions=@portcullis/source contender.ts <target> <rounds>
+// Says "ready", waits for the start on standard input, and prints what it won as JSON.
+import { once } from "node:events";
+import { openSqlStore } from "@portcullis/store-sql";
+
+const [target = "", rounds = "0"] = process.argv.slice(2);
+const store = await openSqlStore(target, { deadlineMs: 30_000 });
+process.stdout.write("ready\n");
+await once(process.stdin, "data");
+
+const hour = 3_600_000;
+const { tickets, counters, limits, sessions, leases, records, log, outbox, approvals, subjects } = store;
+const won = { put: 0, taken: 0, counted: 0, limited: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 };
+const claimed: string[] = [];
+let longestMs = 0;
+const count = (name: keyof typeof won, isWon: boolean): void => void (won[name] += isWon ? 1 : 0);
+
+await Promise.all(
+  Array.from({ length: Number(rounds) }, async (_, round) => {
+    const own = `${process.pid}-${round}`;
+    count("put", await tickets.put(`put-${round}`, own, hour));
+    count("taken", (await tickets.take(`there-${round}`)) !== undefined);
+    count("counted", (await counters.add("all", 1, { limit: 50, windowMs: hour })).accepted);
+    count("limited", (await limits.consume("all", [{ id: "tier", capacity: 50, intervalMs: hour, cost: 1 }])).allowed);
+    count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
+    count("leased", await leases.acquire(`job-${round}`, own, hour));
+    count("inserted", (await records.insert("users", { id: own, scope: "s", uniqueKey: `mail-${round}`, value: "{}" })) !== undefined);
+    const asked = { workspaceId: "w", requesterId: "ada", risk: "LOW", operation: "a:b", digest: `d-${round}`, data: "{}" };
+    const { record, created } = await approvals.open({ ...asked, id: own, ttlMs: hour });
+    count("opened", created);
+    count("changed", (await approvals.update(record.id, { revision: 1 }, { status: "APPROVED" })) !== undefined);
+    await subjects.bump("ada", "tokenVersion");
+    await sessions.create({ id: own, subjectId: "capped", refreshHash: "h", ttlMs: hour, data: "" }, 3);
+    const start = performance.now();
+    const entry = { key: own, bytes: new Uint8Array(8), at: 1, category: "c", actor: "a", action: "b", workspaceId: "w" };
+    await log.append("log", ({ size }) => ({ entries: [entry], frontier: Buffer.from(String(size + 1)) }));
+    longestMs = Math.max(longestMs, performance.now() - start);
+    count("appended", true);
+    for (const held of (await outbox.claim({ limit: 2, perEndpoint: 1_000, leaseMs: hour })).deliveries) claimed.push(held.id);
+  }),
+);
+process.stdout.write(`${JSON.stringify({ won, claimed, longestMs: Math.round(longestMs) })}\n`);
+await store.close();
+process.stdin.destroy();
