@@ -1,4 +1,4 @@
-import { createServer } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import { type App, errorResponse, type MountOptions, problemBody, problems } from "@portcullis/core";
 import { type Listening, listenOn, type ListenOptions, settleAfter } from "@portcullis/core/node";
 import type { Context } from "hono";
@@ -43,7 +43,10 @@ export async function listen(hono: FetchApp, options: ListenOptions): Promise<Li
   const { getRequestListener } = await import("@hono/node-server");
   const serve = getRequestListener((request, env) => hono.fetch(request, env), { errorHandler: answerUnroutable });
   return listenOn(
-    createServer((incoming, outgoing) => void serve(incoming, outgoing)), // it answers its own failures and never rejects
+    createServer((incoming, outgoing) => {
+      makeRoutable(incoming);
+      void serve(incoming, outgoing); // it answers its own failures and never rejects
+    }),
     options,
   );
 }
@@ -61,7 +64,22 @@ async function serve(c: Context, app: App): Promise<Response> {
   return response;
 }
 
-// A Host or target of which no Fetch request can be made never reaches Hono, its guards included.
+// Decodes to U+FFFD, the character that stands for what could not be decoded; no route has it.
+const UNROUTABLE = "/%EF%BF%BD";
+const HOST = /^(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?$/;
+
+// Of some heads no Fetch request can be made (a backslash in the path, a Host that is none). Hono gets a stand-in, so that its
+// guards run and answer as on every framework; they, and the App, still see the target and the header as sent.
+function makeRoutable(incoming: IncomingMessage & { originalUrl?: string }): void {
+  const { url = "/", headers } = incoming;
+  if (headers.host === undefined || !HOST.test(headers.host)) headers.host = "localhost";
+  const path = url.split("?", 1)[0] ?? "";
+  if (!path.includes("\\")) return;
+  incoming.originalUrl = url;
+  incoming.url = UNROUTABLE;
+}
+
+// What is left: heads that node-server itself refuses, before Hono and its guards.
 function answerUnroutable(error: unknown): Response {
   const problem = error instanceof Error && error.name === "RequestError" ? problems.malformedRequest() : problems.internal();
   return new Response(JSON.stringify(problemBody(problem, undefined)), {

@@ -1,4 +1,4 @@
-import { ALLOW, createApp, type Guard, problems } from "@portcullis/core";
+import { ALLOW, createApp, type Guard, problems, securityHeaders } from "@portcullis/core";
 import { Hono } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { connect } from "node:net";
@@ -80,16 +80,31 @@ test("problems look as createGuard and mount are told", async () => {
   expect(await (await app.request("/throw")).text()).toBe("code 8001");
 });
 
-test("a request of which no URL can be made is a coded problem, never cached", async () => {
-  const server = await listen(mount(new Hono(), createApp({ routes: [] })), { port: 0, host: "127.0.0.1" });
-  open.push(server);
-  const text = await new Promise<string>((resolve) => {
-    const socket = connect(server.port, "127.0.0.1", () => socket.write("GET /\\evil HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"));
-    let received = "";
-    socket.on("data", (chunk) => (received += chunk.toString("utf8")));
-    socket.on("close", () => resolve(received));
-  });
+test.each([
+  ["GET /\\evil HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 404, '"code":3001'],
+  ["GET /nothing HTTP/1.1\r\nHost: a/b\r\nConnection: close\r\n\r\n", 404, '"code":3001'],
+  ["GET /nothing HTTP/1.0\r\n\r\n", 404, '"code":3001'],
+])("a request of which no URL can be made passes the guards all the same: %j", async (head, status, code) => {
+  const text = await answerTo(head);
+  expect(text).toMatch(new RegExp(`^HTTP/1\\.[01] ${status} `));
+  expect(text).toContain(code);
+  expect(text.toLowerCase()).toContain("content-security-policy");
+});
+
+test("a target that node-server itself refuses is a coded problem, never cached", async () => {
+  const text = await answerTo("GET http://[ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
   expect(text).toMatch(/^HTTP\/1\.1 400 /);
   expect(text).toContain('"code":2001');
   expect(text.toLowerCase()).toContain("cache-control: no-store");
 });
+
+async function answerTo(head: string): Promise<string> {
+  const server = await listen(mount(new Hono(), createApp({ guards: [securityHeaders()], routes: [] })), { port: 0, host: "127.0.0.1" });
+  open.push(server);
+  return new Promise((resolve) => {
+    const socket = connect(server.port, "127.0.0.1", () => socket.write(head));
+    let received = "";
+    socket.on("data", (chunk) => (received += chunk.toString("utf8")));
+    socket.on("close", () => resolve(received));
+  });
+}
