@@ -128,7 +128,8 @@ describeWith("redis", "the store on Redis", () => {
   it("RL-42 gives a lifetime to every key whose data expires, and never one much longer than the data", async () => {
     const client = connect();
     const prefix = redisPrefix();
-    for (const name of ["plain", "{}", "", "a:b", "\0\n", "🙂"]) await useEverything(openRedisStore(client, { prefix }), name);
+    for (const name of ["plain", "{}", "", "a:b", "\0\n", "🙂"])
+      await useEverything(openRedisStore(client, { deadlineMs: 5_000, prefix }), name);
     const keys = await keysOf(client, `${prefix}*`);
     const lifetimes = await Promise.all(
       keys.map(async (key) => ({ kind: key.slice(prefix.length).split(":")[0] ?? "", ms: await client.pttl(key) })),
@@ -171,7 +172,10 @@ describeWith("redis", "the store on Redis", () => {
 
   it("keeps two prefixes apart", async () => {
     const client = connect();
-    const [one, other] = [openRedisStore(client, { prefix: redisPrefix() }), openRedisStore(client, { prefix: redisPrefix() })];
+    const [one, other] = [
+      openRedisStore(client, { deadlineMs: 5_000, prefix: redisPrefix() }),
+      openRedisStore(client, { prefix: redisPrefix() }),
+    ];
     await one.tickets.put("a", "value", 60_000);
     expect(await other.tickets.peek("a")).toBeUndefined();
   });
@@ -188,12 +192,12 @@ describeWith("redis", "the store on Redis", () => {
   it("shows an unusual subject in no key: it is a digest there", async () => {
     const client = connect();
     const prefix = redisPrefix();
-    await useEverything(openRedisStore(client, { prefix }), "ada lovelace");
+    await useEverything(openRedisStore(client, { deadlineMs: 5_000, prefix }), "ada lovelace");
     expect((await keysOf(client, `${prefix}*`)).filter((key) => key.includes("lovelace"))).toEqual([]);
   });
 
   it("answers ping, and stays usable after close, because the client is not its own", async () => {
-    const store = openRedisStore(connect(), { prefix: redisPrefix() });
+    const store = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix() });
     await store.ping();
     await store.close();
     await store.close();
@@ -201,7 +205,7 @@ describeWith("redis", "the store on Redis", () => {
   });
 
   it("moves a session whose id is given to another subject: the pointer leads to one only", async () => {
-    const { sessions } = openRedisStore(connect(), { prefix: redisPrefix() });
+    const { sessions } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix() });
     const login = (id: string, subjectId: string) => sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, data: "" }, 0);
     for (const id of ["a", "b", "c"]) await login(id, "ada");
     await login("b", "bob");
@@ -211,7 +215,7 @@ describeWith("redis", "the store on Redis", () => {
 
   it("obeys a manual clock", async () => {
     const clock = createManualClock();
-    const { tickets, leases } = openRedisStore(connect(), { prefix: redisPrefix(), clock });
+    const { tickets, leases } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix(), clock });
     await tickets.put("a", "value", 10);
     await leases.acquire("job", "me", 10);
     clock.advance(9);
