@@ -9,6 +9,8 @@ import type { Config } from "./config.js";
 /** Every port the service needs, wherever it lives. */
 export type ServiceStore = Ports & StoreLifecycle;
 
+const STATE_DEADLINE_MS = 2000;
+
 /**
  * Opens the stores of the configuration. What every request touches and may be lost with the process (rate limits) stays in
  * memory unless there is a Redis; everything else is in the database.
@@ -23,10 +25,11 @@ export async function openStore(config: Pick<Config, "databaseUrl" | "redisUrl">
   const client = new Redis(config.redisUrl, { maxRetriesPerRequest: 1 });
   // Told through StoreUnavailable where it matters; without a listener ioredis prints.
   client.on("error", () => {});
-  const redis = openRedisStore(client, { prefix: "portcullis", ...timed });
+  const redis = openRedisStore(client, { prefix: "portcullis", deadlineMs: STATE_DEADLINE_MS, ...timed });
   return Object.freeze({
     ...sql,
-    limits: redis.limits,
+    // The limiter falls back to limits of its own at once; whether a token was revoked has nothing to fall back to.
+    limits: openRedisStore(client, { prefix: "portcullis", ...timed }).limits,
     counters: redis.counters,
     tickets: redis.tickets,
     leases: redis.leases,

@@ -78,7 +78,7 @@ async function readDatabase(kind: StoreKind, { databaseUrl }: Config): Promise<B
   await client.connect();
   try {
     // What a dump of the table would hold.
-    const { rows } = await client.query<{ readonly row: string }>("SELECT records::text AS row FROM records");
+    const { rows } = await client.query<{ readonly row: string }>("SELECT portcullis_records::text AS row FROM portcullis_records");
     return Buffer.from(rows.map(({ row }) => row).join("\n"));
   } finally {
     await client.end();
