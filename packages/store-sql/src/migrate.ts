@@ -53,6 +53,13 @@ export async function migrate(target: SqlTarget, command: MigrateCommand): Promi
   return withDriver(target, (driver) => migrateWith(driver, command));
 }
 
+/** Answers when the database does. */
+export function ping(driver: Driver): Promise<void> {
+  return driver.run("ping", function* () {
+    yield ask("SELECT 1 AS one");
+  });
+}
+
 /** Fails where something is pending. */
 export async function checkMigrations(driver: Driver): Promise<void> {
   const pending = (await migrateWith(driver, "status")).filter(({ appliedAt }) => appliedAt === undefined);
@@ -66,6 +73,8 @@ export async function checkMigrations(driver: Driver): Promise<void> {
 
 /** What `migrate` does, on an open database. */
 export async function migrateWith(driver: Driver, command: MigrateCommand): Promise<readonly MigrationState[]> {
+  // Within the ordinary deadline: whether there is a database at all.
+  await ping(driver);
   return driver.transaction(
     "migrate",
     function* () {

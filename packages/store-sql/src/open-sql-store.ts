@@ -2,11 +2,10 @@ import { type Clock, invalidOption, type Ports, type StoreLifecycle } from "@por
 import { createSqlApiKeys } from "./api-keys.js";
 import { createSqlApprovals } from "./approvals.js";
 import { createSqlCounters } from "./counters.js";
-import { ask } from "./driver/driver.js";
 import { createSqlLeases } from "./leases.js";
 import { createSqlLimits } from "./limits.js";
 import { createSqlLog } from "./log.js";
-import { checkMigrations, migrateWith } from "./migrate.js";
+import { checkMigrations, migrateWith, ping } from "./migrate.js";
 import { createSqlOutbox } from "./outbox.js";
 import { createSqlRecords } from "./records.js";
 import { createSqlSessions } from "./sessions.js";
@@ -82,10 +81,7 @@ export async function openSqlStore(target: Exclude<SqlTarget, SqlStore>, options
     outbox: createSqlOutbox(driver),
     leases: createSqlLeases(driver),
     records: createSqlRecords(driver),
-    ping: () =>
-      driver.run("ping", function* () {
-        yield ask("SELECT 1 AS one");
-      }),
+    ping: () => ping(driver),
     close: () => driver.close(),
   });
   rememberDriver(store, driver);

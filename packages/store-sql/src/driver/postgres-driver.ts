@@ -78,6 +78,8 @@ export class PostgresDriver implements Driver {
     let held: PostgresClient | undefined;
     let isLate = false;
     const giveBack = (destroy: boolean): void => {
+      // One that is destroyed may still break, and nobody else listens any more.
+      if (!destroy) held?.off?.("error", ignore);
       held?.release(destroy);
       held = undefined;
     };
@@ -88,6 +90,7 @@ export class PostgresDriver implements Driver {
         throw new DriverFault(new Error("The connection came too late."));
       }
       held = client;
+      client.on?.("error", ignore);
       try {
         const result = await work(client);
         giveBack(false);
@@ -122,6 +125,9 @@ export class PostgresDriver implements Driver {
     }
   }
 }
+
+/** A connection that breaks also fails the statement it was about; unheard, its event would end the process. */
+function ignore(): void {}
 
 /** The deadline ends it: what cannot be repeated any more fails with its connection. */
 async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {

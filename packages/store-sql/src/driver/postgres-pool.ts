@@ -6,6 +6,9 @@ export interface PostgresClient {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
   /** @param destroy Closes the connection instead of giving it back. */
   release(destroy?: boolean): void;
+  /** Where there are events: a connection that breaks says so here as well. */
+  on?(event: "error", listener: () => void): unknown;
+  off?(event: "error", listener: () => void): unknown;
 }
 
 /** A pool of connections: the part of pg's `Pool` that is used. */

@@ -1,0 +1,217 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { ConfigurationError, StoreUnavailable } from "@portcullis/core";
+import { openSqlStore, type SqliteDatabase } from "@portcullis/store-sql";
+import { createManualClock } from "@portcullis/testkit";
+import { afterAll, describe, expect, it } from "vitest";
+import { isBusy, openSqliteDatabase } from "../src/driver/sqlite-database.js";
+
+const HOUR_MS = 3_600_000;
+const folder = mkdtempSync(join(tmpdir(), "portcullis-sql-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+let files = 0;
+const freshPath = (): string => join(folder, `${(files += 1)}.db`);
+const empty = () => ({ entries: [], frontier: new Uint8Array() });
+const pragma = (database: SqliteDatabase, name: string): unknown =>
+  Object.values((database.prepare(`PRAGMA ${name}`).all()[0] ?? {}) as object)[0];
+
+describe("a SQLite file", () => {
+  it("keeps what was written, in WAL", async () => {
+    const path = freshPath();
+    const store = await openSqlStore(`file:${path}`);
+    await store.records.insert("c", { id: "one", scope: "s", value: "kept" });
+    await store.close();
+    await store.close();
+    const again = await openSqlStore(`file://${path}`);
+    expect((await again.records.find("c", { id: "one" }))?.value).toBe("kept");
+    await again.close();
+    const database = await openSqliteDatabase(path);
+    expect(pragma(database, "journal_mode")).toBe("wal");
+    database.close();
+  });
+
+  it("is StoreUnavailable where it cannot be opened, is no database, or was closed", async () => {
+    await expect(openSqlStore(`file:${join(folder, "no", "such", "folder.db")}`)).rejects.toBeInstanceOf(StoreUnavailable);
+    const store = await openSqlStore(":memory:");
+    await store.close();
+    await expect(store.tickets.peek("key")).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.log.append("log", empty)).rejects.toBeInstanceOf(StoreUnavailable);
+    await expect(store.ping()).rejects.toBeInstanceOf(StoreUnavailable);
+  });
+
+  it("while another connection writes, waits without holding up the event loop, and goes on", async () => {
+    const path = freshPath();
+    const store = await openSqlStore(`file:${path}`);
+    const other = await openSqliteDatabase(path);
+    other.exec("BEGIN IMMEDIATE");
+    const waiting = [
+      store.tickets.put("key", "value", HOUR_MS),
+      store.log.append("log", empty),
+      store.subjects.bump("ada", "tokenVersion"),
+    ];
+    let turns = 0;
+    for (const until = performance.now() + 100; performance.now() < until; turns += 1) await delay(1);
+    expect(turns).toBeGreaterThan(5);
+    expect(await store.tickets.peek("key"), "readers do not wait").toBeUndefined();
+    other.exec("COMMIT");
+    expect((await Promise.all(waiting))[0]).toBe(true);
+    other.close();
+    await store.close();
+  });
+
+  it("is StoreUnavailable at the deadline where the other does not end, and nothing was written", async () => {
+    const path = freshPath();
+    const store = await openSqlStore(`file:${path}`, { deadlineMs: 60 });
+    const other = await openSqliteDatabase(path);
+    other.exec("BEGIN IMMEDIATE");
+    const start = performance.now();
+    const results = await Promise.allSettled([
+      store.tickets.put("key", "v", HOUR_MS),
+      store.log.append("log", empty),
+      store.outbox.redrive(["x"]),
+    ]);
+    for (const result of results) expect(result).toMatchObject({ status: "rejected", reason: { code: "store_unavailable" } });
+    expect(performance.now() - start).toBeLessThan(2_000);
+    other.exec("ROLLBACK");
+    expect(await store.tickets.put("key", "v", HOUR_MS)).toBe(true);
+    other.close();
+    await store.close();
+  });
+
+  it("a loop of awaited calls leaves the event loop its turns", async () => {
+    const store = await openSqlStore(":memory:");
+    let turns = 0;
+    const timer = setInterval(() => (turns += 1), 1);
+    for (const until = performance.now() + 200; performance.now() < until;) await store.tickets.put("key", "value", HOUR_MS);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(5);
+    await store.close();
+  });
+});
+
+describe("an open database", () => {
+  it("stays the caller's: its settings are left, and it is not closed", async () => {
+    const database = await openSqliteDatabase(freshPath());
+    database.exec("PRAGMA synchronous = NORMAL");
+    const store = await openSqlStore(database);
+    await store.tickets.put("key", "value", HOUR_MS);
+    await store.close();
+    expect([pragma(database, "synchronous"), pragma(database, "journal_mode")]).toEqual([1, "delete"]);
+    expect(database.prepare("SELECT count(*) AS count FROM portcullis_tickets").all()).toMatchObject([{ count: 1 }]);
+    database.close();
+  });
+
+  it("the caller's own statements never fall into a transaction of the store", async () => {
+    const database = await openSqliteDatabase(":memory:");
+    database.exec("CREATE TABLE mine (n INTEGER)");
+    const store = await openSqlStore(database);
+    const failing = Array.from({ length: 20 }, () =>
+      store.log.append("log", () => {
+        throw new Error("rolled back");
+      }),
+    );
+    const settled = Promise.allSettled(failing);
+    for (let n = 0; n < 50; n += 1) {
+      database.prepare("INSERT INTO mine VALUES (?)").run(n);
+      await Promise.resolve();
+    }
+    await settled;
+    expect(database.prepare("SELECT count(*) AS count FROM mine").all()).toMatchObject([{ count: 50 }]);
+    database.close();
+  });
+
+  it("a failed transaction is rolled back, also where SQLite did so itself", async () => {
+    const real = await openSqliteDatabase(":memory:");
+    const store = await openSqlStore(real);
+    const full = Object.assign(new Error("database or disk is full"), { errcode: 13 });
+    const failing: SqliteDatabase = {
+      exec: (sql) => {
+        if (sql !== "COMMIT") return real.exec(sql);
+        real.exec("ROLLBACK");
+        throw full;
+      },
+      prepare: (sql) => real.prepare(sql),
+      close: () => real.close(),
+    };
+    await expect(openSqlStore(failing)).rejects.toMatchObject({ code: "store_unavailable", cause: full });
+    expect(await store.tickets.put("key", "value", HOUR_MS)).toBe(true);
+    real.close();
+  });
+
+  it("lone surrogates are each their own", async () => {
+    const store = await openSqlStore(":memory:");
+    for (const key of ["a\uD800", "a\uD801", "a\uFFFD"]) expect(await store.tickets.put(key, key, HOUR_MS)).toBe(true);
+    for (const key of ["a\uD800", "a\uD801", "a\uFFFD"]) expect(await store.tickets.take(key)).toBe(key);
+    await store.close();
+  });
+
+  it("what is over is swept with later writes, and only that", async () => {
+    const clock = createManualClock();
+    const database = await openSqliteDatabase(":memory:");
+    const store = await openSqlStore(database, { clock });
+    for (let index = 0; index < 200; index += 1) {
+      await store.tickets.put(`short ${index}`, "v", 10);
+      await store.counters.add(`short ${index}`, 1, { limit: 1, windowMs: 10 });
+      await store.limits.consume(`short ${index}`, [{ id: "tier", capacity: 1, intervalMs: 10, cost: 1 }]);
+      await store.sessions.create({ id: `short ${index}`, subjectId: `ada ${index}`, refreshHash: "h", ttlMs: 10, data: "" }, 3);
+    }
+    clock.advance(10);
+    for (let index = 0; index < 64; index += 1) {
+      await store.tickets.put(`long ${index}`, "v", HOUR_MS);
+      await store.counters.add(`long ${index}`, 1, { limit: 1, windowMs: HOUR_MS });
+      await store.limits.consume(`long ${index}`, [{ id: "tier", capacity: 1, intervalMs: HOUR_MS, cost: 1 }]);
+      await store.sessions.create({ id: `long ${index}`, subjectId: "bob", refreshHash: "h", ttlMs: HOUR_MS, data: "" }, 0);
+    }
+    for (const table of ["tickets", "counters", "limits", "sessions"]) {
+      expect([table, database.prepare(`SELECT count(*) AS count FROM portcullis_${table}`).all()]).toMatchObject([table, [{ count: 64 }]]);
+    }
+    database.close();
+  });
+
+  it("limits of a fraction of a ms are exact, far from the epoch", async () => {
+    const clock = createManualClock(Date.UTC(2090, 0, 1));
+    const store = await openSqlStore(":memory:", { clock });
+    const cell = { id: "tier", capacity: 10_000, intervalMs: 0.007, cost: 1 };
+    let passed = 0;
+    for (let call = 0; call < 10_100; call += 1) if ((await store.limits.consume("ada", [cell])).allowed) passed += 1;
+    expect(passed).toBe(10_000);
+    await store.close();
+  });
+});
+
+describe("what openSqlStore refuses", () => {
+  it.each(["", "data.db", "file:", "file:data.db?mode=ro", "mysql://host/db", "postgres://[bad", "postgres://u:secret@:bad/"])(
+    "the target %j",
+    async (target) => {
+      const error: unknown = await openSqlStore(target).catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(ConfigurationError);
+      expect(String(error)).not.toContain("secret");
+    },
+  );
+
+  it("objects that are neither a database nor a pool", async () => {
+    // @ts-expect-error a caller without types
+    await expect(openSqlStore({})).rejects.toBeInstanceOf(ConfigurationError);
+  });
+
+  it.each([{ deadlineMs: 0 }, { deadlineMs: 1.5 }, { deadlineMs: 600_001 }, { durability: "some" }, { migrate: "sometimes" }])(
+    "the options %j",
+    async (options) => {
+      // @ts-expect-error a caller without types
+      await expect(openSqlStore(":memory:", options)).rejects.toMatchObject({ code: "invalid_option" });
+    },
+  );
+});
+
+it("busy is told from other faults, by each driver's own words", () => {
+  const fault = (message: string, members: object): Error => Object.assign(new Error(message), members);
+  expect(isBusy(fault("x", { errcode: 5 }))).toBe(true);
+  expect(isBusy(fault("x", { errcode: 261 }))).toBe(true);
+  expect(isBusy(fault("x", { errcode: 13 }))).toBe(false);
+  expect(isBusy(fault("x", { code: "SQLITE_BUSY_SNAPSHOT" }))).toBe(true);
+  expect(isBusy(fault("x", { code: "SQLITE_FULL" }))).toBe(false);
+  expect(isBusy(fault("database is locked", {}))).toBe(true);
+  expect(isBusy("database is locked")).toBe(false);
+});
