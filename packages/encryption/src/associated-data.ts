@@ -91,7 +91,7 @@ function isList(value: object): value is readonly BindingValue[] {
 }
 
 function list(values: readonly BindingValue[], where: string, depth: number): Buffer {
-  return framed(TYPE.list, Buffer.concat(values.map((value) => item(value, where, depth + 1))));
+  return framed(TYPE.list, Buffer.concat(Array.from(values, (value) => item(value, where, depth + 1))));
 }
 
 function map(values: { readonly [name: string]: BindingValue }, where: string, depth: number): Buffer {

@@ -15,7 +15,7 @@ import { type Keyring, materialOf } from "./keyring.js";
  *
  * Encrypted fields are decrypted under every policy: `off` is also the way back.
  */
-export type EncryptionPolicy = (typeof POLICIES)[number];
+export type EncryptionPolicy = "off" | "write" | "migrate" | "strict";
 
 /** Bounds. */
 export interface EncryptionLimits {
@@ -56,7 +56,7 @@ export interface EncryptionSettings extends Required<Omit<EncryptionOptions, "li
   readonly onEvent: ((event: EncryptionEvent) => void) | undefined;
 }
 
-const POLICIES = ["off", "write", "migrate", "strict"] as const;
+const POLICIES: readonly EncryptionPolicy[] = ["off", "write", "migrate", "strict"];
 const DEFAULTS = Object.freeze({
   recordBinding: "required",
   listBinding: "index",

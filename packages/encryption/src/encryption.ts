@@ -60,7 +60,8 @@ export interface Encryption {
    * so; fields that are encrypted for this very place already stay as they are.
    *
    * @param fields RFC 6901 pointers or top-level names; the segment `*` is every element of a list.
-   * @throws {EncryptionError} `invalid_input`, `limit`, `key_not_found`.
+   * @throws {EncryptionError} `invalid_input`, `limit`, `key_not_found`; of a record that is marked already, `auth_failed`,
+   *   `unsupported_version` or `key_not_found` for an envelope of another place, a newer release or a missing key.
    */
   encryptFields<T extends object>(
     record: T,
@@ -191,18 +192,21 @@ function markOf(record: object): boolean | undefined {
   return Reflect.get(record, MARKER) === true ? true : undefined;
 }
 
+// Said of envelopes that may be real: by a key that is missing here, by a newer release.
+const UNDECIDED: ReadonlySet<EncryptionErrorCode> = new Set(["key_not_found", "unsupported_version"]);
+
 /**
  * Whether a field of a marked record is encrypted already. Text that only looks like an envelope is a plaintext like any other.
  *
- * @throws {EncryptionError} `auth_failed`: an envelope that our keys made for another place. Encrypted once more, it would later
- *   be read as if it were the plaintext.
+ * @throws {EncryptionError} `auth_failed`: an envelope that our keys made for another place; `key_not_found`,
+ *   `unsupported_version`: one that may be real. Encrypted once more, it would later be read as if it were the plaintext.
  */
 function isSealedHere(cipher: RecordCipher, value: string, field: string): boolean {
   try {
     cipher.open(value, field);
     return true;
   } catch (error) {
-    if (!(error instanceof EncryptionError) || cipher.recognises(value)) throw error;
+    if (!(error instanceof EncryptionError) || UNDECIDED.has(error.code) || cipher.recognises(value)) throw error;
     return false;
   }
 }

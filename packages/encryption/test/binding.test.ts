@@ -118,6 +118,13 @@ describe("a binding", () => {
     expect(codeOf(() => encryption.decrypt(large, { ...PLACE, recordId: 2n ** 53n }))).toBe("auth_failed");
   });
 
+  it("takes a hole in a list for what it is read as: undefined", () => {
+    const holed: BindingValue[] = [];
+    holed[1] = 1;
+    const envelope = encryption.encrypt("x", { ...PLACE, context: { list: holed } });
+    expect(encryption.decrypt(envelope, { ...PLACE, context: { list: [undefined, 1] } })).toBe("x");
+  });
+
   it("holds plain data only", () => {
     const cycle: { [name: string]: BindingValue } = {};
     cycle.self = cycle;

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { inspect } from "node:util";
 import { ConfigurationError } from "@portcullis/core";
 import { createEncryption, createKeyring, generateKey } from "@portcullis/encryption";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { codeOf, encryptionWith, KEY_1, KEY_2, PLACE } from "./fixture.js";
 
 const BYTES = Buffer.from(KEY_1, "hex");
@@ -139,6 +139,18 @@ describe("a keyring", () => {
     const keys = Array.from({ length: 100 }, generateKey);
     expect(new Set(keys).size).toBe(100);
     for (const key of keys) expect(key).toMatch(/^[0-9a-f]{64}$/);
+  });
+
+  it("ENC-14 overwrites the bytes that a key was read into", () => {
+    const second = Buffer.from(KEY_2, "hex").toString("base64url");
+    const decoded = vi.spyOn(Buffer, "from");
+    try {
+      createKeyring({ keys: [KEY_1, second] });
+      const keys = decoded.mock.results.map(({ value }) => value as Buffer).filter(({ length }) => length === 32); // what Buffer.from gave
+      expect(keys.map((key) => key.every((byte) => byte === 0))).toEqual([true, true]);
+    } finally {
+      decoded.mockRestore();
+    }
   });
 });
 
