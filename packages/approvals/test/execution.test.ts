@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import {
   ALLOW,
   createApp,
@@ -111,10 +112,29 @@ describe("resending the request with Approval-Id", () => {
     expect(await outcomeOf(after.send({ id }))).toMatchObject({ status: 409, body: { code: 4004 } });
   });
 
+  it("APR-13 the digest is SHA-256 over a domain of its own and the canonical form, from release to release", async () => {
+    const { approval } = await fixture().approvals.create(operation);
+    const covered =
+      '{"actor":{"id":"ada","subject":"ada","type":"user"},"description":"Drop staging","kind":"operation","metadata":{},' +
+      '"operationType":"database:drop","organisation":"org-1","policyVersion":"1","riskLevel":"HIGH","v":1,"workspace":"ws-1"}';
+    expect(approval.digest).toBe(createHash("sha256").update(`portcullis/approval/v1\n${covered}`).digest("hex"));
+  });
+
+  it("APR-13 what was approved under one permission does not run under another", async () => {
+    const store = createMemoryStore();
+    const read = gated({ approvals: { store }, gate: { permission: "workflows.read" } });
+    const write = gated({ approvals: { store }, gate: { permission: "workflows.write" } });
+    const id = await approvedId(read);
+    expect(await outcomeOf(write.send({ id }))).toMatchObject({ status: 409, body: { code: 4004 } });
+    expect((await outcomeOf(read.send({ id }))).status).toBe(200);
+  });
+
   it.each([
     ["without a digest", (row: Row): Row => ({ ...row, digest: "" })],
     ["of another version", (row: Row): Row => ({ ...row, data: row.data.replace('"v":1', '"v":0') })],
     ["that is no JSON", (row: Row): Row => ({ ...row, data: "{" })],
+    ["moved to another workspace", (row: Row): Row => ({ ...row, workspaceId: "ws-2" })],
+    ["given to another requester", (row: Row): Row => ({ ...row, requesterId: "eve" })],
     ["with another risk", (row: Row): Row => ({ ...row, risk: "NONE" })],
   ])("APR-14 a stored row %s never runs", async (_name, damage) => {
     const store = createMemoryStore();
@@ -132,6 +152,21 @@ describe("resending the request with Approval-Id", () => {
     const gate = gated({ approvals: { store: damaged } });
     expect(await outcomeOf(gate.send({ id }))).toMatchObject({ status: 409, body: { code: 4004 } });
     expect(gate.runs).toEqual([]);
+  });
+
+  it("APR-17 the report of one run does not end another that took its place", async () => {
+    const memory = createMemoryStore();
+    let attemptId: string | undefined;
+    const find: typeof memory.approvals.find = async (id) => {
+      const found = await memory.approvals.find(id);
+      if (found === undefined || attemptId === undefined) return found;
+      return { ...found, record: { ...found.record, data: found.record.data.replace(attemptId, "another-run") } };
+    };
+    const { approvals } = fixture({ store: { approvals: { ...memory.approvals, find } } });
+    const { approval } = await approvals.create(operation);
+    await approvals.resolve(approval.id, { decision: "approve", by: bob });
+    await approvals.gate(operation, (grant) => (attemptId = grant.attemptId));
+    expect((await memory.approvals.find(approval.id))?.record.status).toBe("EXECUTING");
   });
 
   it("APR-15 of one hundred concurrent resumes one runs, the others are 409", async () => {

@@ -172,6 +172,21 @@ describe("input of hostile size or shape", () => {
     expect(performance.now() - startedAt).toBeLessThan(2000); // copying at each repetition took 20 s and more
   });
 
+  it("a parameter that the route does not have is none, whatever objects inherit", async () => {
+    const asked: unknown[] = [];
+    const asking: Guard = { name: "asking", check: (request) => (asked.push(request.param("id"), request.param("constructor")), ALLOW) };
+    const route = defineRoute({
+      method: "GET",
+      path: "/:id",
+      operationId: "r",
+      summary: "",
+      guards: [asking],
+      handle: () => new Response(),
+    });
+    await toFetchHandler(createApp({ routes: [route] }))(new Request("http://localhost/7"));
+    expect(asked).toEqual(["7", undefined]);
+  });
+
   it("a schema that answers with a promise of another library is awaited, not taken for a success", async () => {
     const validate = (): Promise<{ readonly issues: [] }> => thenable({ issues: [{ message: "no" }] }) as never;
     const schema = { "~standard": { version: 1, vendor: "test", validate } } as const;
@@ -319,6 +334,13 @@ describe("an idempotent route under stress", () => {
     expect(pulls).toBeLessThan(10);
     const { send } = setUp(() => new Response("x".repeat(1001)));
     expect(await (await send()).text()).toBe("x".repeat(1001));
+  });
+
+  it("refuses a key that was sent twice, however it was joined", async () => {
+    const route = defineRoute({ method: "POST", path: "/", operationId: "r", summary: "", handle: () => new Response() });
+    const guard = idempotent(route, { store: createMemoryStore() }).guards.at(-1);
+    const request = requestOf({ method: "POST", headers: { "idempotency-key": "a" }, counts: { "idempotency-key": 2 } });
+    expect(await guard?.check(request)).toMatchObject({ kind: "deny", problem: { code: 2001 } });
   });
 
   it("keeps callers of one id but another type, organisation or workspace apart", async () => {
