@@ -104,7 +104,7 @@ export interface Approvals extends Decisions, Inbox {
   /**
    * Runs `run` once the operation is approved, at most once per approval; call it again with the same operation until then.
    *
-   * @param approvalId Of an earlier result: then a denied or expired operation is refused. Without it, it is asked for anew.
+   * @param operation With the `approvalId` of an earlier result a denied or expired operation is refused; without, it is asked for anew.
    * @throws what `run` throws; the approval is `FAILED` then.
    */
   gate<T>(

@@ -9,7 +9,8 @@ export interface ExpressApp {
   use(handler: ErrorMiddleware): unknown;
 }
 
-type ErrorMiddleware = (error: unknown, req: ExpressRequest, res: NodeOutgoing, next: Next) => void;
+/** An Express error middleware; its four parameters make it one. */
+export type ErrorMiddleware = (error: unknown, req: ExpressRequest, res: NodeOutgoing, next: Next) => void;
 
 /**
  * Serves an application of routes after your own routes, and everything those left unanswered: unmatched requests get its

@@ -2,6 +2,7 @@ export { adapterLaws, adapterLawsFor } from "./adapter-laws/adapter-laws.js";
 export { toApp, toFetchResponse, toStream } from "./adapter-laws/adapter-host.js";
 export { adapterMutants } from "./mutants/adapter-mutants.js";
 export { NodeAdapter } from "./mutants/node-adapter.js";
+export { storeMutants } from "./mutants/store-mutants.js";
 export { createManualClock } from "./manual-clock.js";
 export { portLaws, portLawsFor } from "./port-laws/port-laws.js";
 
@@ -17,4 +18,6 @@ export type {
 } from "./adapter-laws/adapter-host.js";
 export type { PortLaw, PortName, StoreHost } from "./port-laws/port-law.js";
 export type { AdapterLaw } from "./adapter-laws/adapter-law.js";
+export type { StoreMutant } from "./mutants/store-mutants.js";
+export type { Chain, Matched } from "./mutants/node-adapter.js";
 export type { AdapterMutant } from "./mutants/adapter-mutants.js";

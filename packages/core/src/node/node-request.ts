@@ -28,8 +28,9 @@ interface Tagged {
  * @param routing How the framework tells the matched route; asked late, because it may not have routed yet.
  * @throws {ConfigurationError} `wrong_adapter`: this is no request of Node; the guard belongs to another framework.
  */
-export function nodeRequest<Native>(incoming: NodeIncoming & Tagged, routing: Routing<Native>, native: Native): NodeRequest {
-  const request = incoming?.[REQUEST] ?? adopt(incoming);
+export function nodeRequest<Native>(incoming: NodeIncoming, routing: Routing<Native>, native: Native): NodeRequest {
+  const tagged = incoming as NodeIncoming & Tagged; // the tag is optional: any incoming message may carry it
+  const request = tagged?.[REQUEST] ?? adopt(tagged);
   request.routing = routing;
   request.native = native;
   return request;

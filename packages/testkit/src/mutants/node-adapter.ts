@@ -23,8 +23,8 @@ import type {
   RunningAdapter,
 } from "../adapter-laws/adapter-host.js";
 
-/** The route that matched; `undefined` before routing. */
-type Matched = { readonly route: NativeRoute; readonly params: Readonly<Record<string, string>> } | undefined;
+/** The native route that a request matched; `undefined` before routing. */
+export type Matched = { readonly route: NativeRoute; readonly params: Readonly<Record<string, string>> } | undefined;
 
 const routing: Routing<Matched> = {
   route: (matched) => matched?.route.path,

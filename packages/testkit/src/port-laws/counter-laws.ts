@@ -10,7 +10,10 @@ export const counterLaws = lawsOf("counters", [
     async run(counters) {
       const answers = await atOnce(100, () => counters.add("key", 1, BOUND));
       const accepted = answers.filter((answer) => answer.accepted);
-      assert.deepEqual(accepted.map(({ value }) => value).toSorted((a, b) => a - b), [1, 2, 3, 4, 5]);
+      assert.deepEqual(
+        accepted.map(({ value }) => value).toSorted((a, b) => a - b),
+        [1, 2, 3, 4, 5],
+      );
       for (const refused of answers.filter((answer) => !answer.accepted)) assert.equal(refused.value, 5);
     },
   },
