@@ -36,7 +36,7 @@ function laws(create: () => Promise<Fresh>): void {
   it("two instances that start at once apply it once", async () => {
     const { target } = await create();
     const stores = await Promise.all(Array.from({ length: 5 }, () => openSqlStore(target, { deadlineMs: 30_000 })));
-    await Promise.all(stores.map((store, index) => store.tickets.put(`key ${index}`, "value", 60_000)));
+    await Promise.all(stores.map(async (store, index) => store.tickets.put(`key ${index}`, "value", 60_000)));
     for (const store of stores) expect(await store.tickets.peek("key 0")).toBe("value");
     await Promise.all(stores.map((store) => store.close()));
   });

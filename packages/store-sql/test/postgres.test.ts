@@ -69,7 +69,7 @@ describeWith("postgres", "PostgreSQL", () => {
 
   it("a pool that was passed in stays open, and every connection comes back to it", async () => {
     const other = await openSqlStore(pool);
-    await Promise.all(Array.from({ length: 50 }, (_, index) => other.tickets.put(`back ${index}`, "v", HOUR_MS)));
+    await Promise.all(Array.from({ length: 50 }, async (_, index) => other.tickets.put(`back ${index}`, "v", HOUR_MS)));
     await expect(
       other.log.append("log", () => {
         throw new Error("the build's own");
@@ -84,11 +84,11 @@ describeWith("postgres", "PostgreSQL", () => {
     const strict = new Pool({ connectionString: url, options: "-c default_transaction_isolation=serializable" });
     const serialisable = await openSqlStore(strict, { deadlineMs: 20_000 });
     const answers = await Promise.all(
-      Array.from({ length: 60 }, () => serialisable.counters.add("strict", 1, { limit: 5, windowMs: HOUR_MS })),
+      Array.from({ length: 60 }, async () => serialisable.counters.add("strict", 1, { limit: 5, windowMs: HOUR_MS })),
     );
     expect(answers.filter(({ accepted }) => accepted)).toHaveLength(5);
     const heads = await Promise.all(
-      Array.from({ length: 30 }, () => serialisable.log.append("strict", () => ({ entries: [], frontier: new Uint8Array() }))),
+      Array.from({ length: 30 }, async () => serialisable.log.append("strict", () => ({ entries: [], frontier: new Uint8Array() }))),
     );
     expect(heads).toHaveLength(30);
     await strict.end();

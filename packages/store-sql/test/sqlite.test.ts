@@ -14,8 +14,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
 const freshPath = (): string => join(folder, `${(files += 1)}.db`);
 const empty = () => ({ entries: [], frontier: new Uint8Array() });
-const pragma = (database: SqliteDatabase, name: string): unknown =>
-  Object.values((database.prepare(`PRAGMA ${name}`).all()[0] ?? {}) as object)[0];
+const pragma = (database: SqliteDatabase, name: string): unknown => Object.values(database.prepare(`PRAGMA ${name}`).all()[0] ?? {})[0];
 
 describe("a SQLite file", () => {
   it("keeps what was written, in WAL", async () => {
@@ -56,7 +55,9 @@ describe("a SQLite file", () => {
     expect(turns).toBeGreaterThan(5);
     expect(await store.tickets.peek("key"), "readers do not wait").toBeUndefined();
     other.exec("COMMIT");
-    expect((await Promise.all(waiting))[0]).toBe(true);
+    expect(await waiting[0]).toBe(true);
+    expect(await waiting[1]).toBeDefined();
+    expect(await waiting[2]).toMatchObject({ tokenVersion: 2 });
     other.close();
     await store.close();
   });
@@ -107,7 +108,7 @@ describe("an open database", () => {
     const database = await openSqliteDatabase(":memory:");
     database.exec("CREATE TABLE mine (n INTEGER)");
     const store = await openSqlStore(database);
-    const failing = Array.from({ length: 20 }, () =>
+    const failing = Array.from({ length: 20 }, async () =>
       store.log.append("log", () => {
         throw new Error("rolled back");
       }),

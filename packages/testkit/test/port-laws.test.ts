@@ -1,6 +1,6 @@
 import { createMemoryStore } from "@portcullis/core";
 import { describe, expect, test } from "vitest";
-import { createManualClock, portLaws, portLawsFor } from "../src/index.js";
+import { createManualClock, portLaws, portLawsFor, storeMutants } from "../src/index.js";
 
 const all = Object.values(portLaws).flat();
 
@@ -37,4 +37,24 @@ describe("the port laws", () => {
       await expect(law.run(host)).resolves.toBeUndefined();
     });
   }
+});
+
+describe("the port laws reject a store whose", () => {
+  for (const { mistake, breaks, port, host } of storeMutants) {
+    test(`${mistake} (${breaks.join(", ")})`, async () => {
+      const laws = portLaws[port].filter(({ id }) => breaks.includes(id));
+      expect(laws).toHaveLength(breaks.length);
+      for (const law of laws) await expect(law.run(host(createManualClock()))).rejects.toBeInstanceOf(Error);
+    });
+  }
+
+  test("mistake is made in each port", () => {
+    expect(new Set(storeMutants.map(({ port }) => port))).toEqual(new Set(Object.keys(portLaws)));
+  });
+});
+
+test("every port law notices a mistake of its own, or is named here with the reason", () => {
+  const noticed = new Set(storeMutants.flatMap(({ breaks }) => breaks));
+  const idle = all.map(({ id }) => id).filter((id) => !noticed.has(id));
+  expect(idle).toEqual([]);
 });

@@ -29,6 +29,11 @@ export class ExpiringMap<Entry extends Expiring> {
     return this.#entries.size;
   }
 
+  /** Entries and what is left of former ones: what takes memory. */
+  get weight(): number {
+    return this.#heap.length;
+  }
+
   /** The entry, if its deadline is ahead. */
   get(key: string, now: number): Entry | undefined {
     const entry = this.#entries.get(key);

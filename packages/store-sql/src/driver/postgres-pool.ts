@@ -1,4 +1,5 @@
 import { invalidOption } from "@portcullis/core";
+import type pg from "pg";
 import { SqlStoreError } from "../errors.js";
 
 /** A connection of a pool: the part of pg's `PoolClient` that is used. */
@@ -21,8 +22,8 @@ export interface PostgresPool {
 export async function openPostgresPool(url: string, deadlineMs: number): Promise<PostgresPool> {
   // Before pg parses it: its error would carry the whole URL, with the password.
   if (!URL.canParse(url)) throw invalidOption("target", url, "a URL such as postgres://user:password@host:5432/database");
-  const { default: pg } = await importPg();
-  const pool = new pg.Pool({
+  const { Pool } = (await importPg()).default;
+  const pool = new Pool({
     connectionString: url,
     application_name: "portcullis",
     connectionTimeoutMillis: deadlineMs,
@@ -34,7 +35,8 @@ export async function openPostgresPool(url: string, deadlineMs: number): Promise
   return pool;
 }
 
-async function importPg(): Promise<typeof import("pg")> {
+/** Its classes are on the default export under each of its module systems. */
+async function importPg(): Promise<{ readonly default: typeof pg }> {
   try {
     return await import("pg");
   } catch (cause) {

@@ -10,7 +10,7 @@ const KEY_MISTAKES: readonly (readonly [string, KeyOf])[] = [
   ["trims keys", (key) => key.trim()],
   ["normalises keys", (key) => key.normalize("NFC")],
   ["takes the hash tag for the key", (key) => /\{(.+?)\}/.exec(key)?.[1] ?? key],
-  ["drops what is not ASCII", (key) => key.replaceAll(/[^ -~\n\r\t\0\u0001]/g, "?")],
+  ["drops what is not ASCII", (key) => key.replaceAll(/[\u0080-\uFFFF]/g, "?")],
 ];
 
 export const ticketMutants: readonly PortMutant<"tickets">[] = [
@@ -37,7 +37,8 @@ export const ticketMutants: readonly PortMutant<"tickets">[] = [
         if ((await tickets.peek(key)) !== undefined) return false;
         await gap();
         await tickets.take(key);
-        return tickets.put(key, value, ttlMs);
+        await tickets.put(key, value, ttlMs);
+        return true;
       },
     }),
   },

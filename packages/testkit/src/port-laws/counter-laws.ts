@@ -57,7 +57,7 @@ export const counterLaws = lawsOf("counters", [
     id: "COUNTERS-05",
     title: "awkward keys are each their own",
     async run(counters) {
-      for (const key of AWKWARD_KEYS) assert.equal((await counters.add(key, 5, BOUND)).value, 5, JSON.stringify(key));
+      for (const key of AWKWARD_KEYS) assert.equal((await counters.add(key, 5, BOUND)).accepted, true, JSON.stringify(key));
       for (const key of AWKWARD_KEYS.slice(1)) await counters.reset(key);
       assert.equal((await counters.read(AWKWARD_KEYS[0] ?? "")).value, 5);
     },
@@ -65,10 +65,9 @@ export const counterLaws = lawsOf("counters", [
   {
     id: "COUNTERS-06",
     title: "results are snapshots",
-    async run(counters) {
+    async timed(counters) {
       await counters.add("key", 1, BOUND);
-      await isSnapshot(async () => ({ ...(await counters.read("key")), remainingMs: 0 }));
-      assert.equal((await counters.read("key")).value, 1);
+      await isSnapshot(() => counters.read("key"));
     },
   },
   {
