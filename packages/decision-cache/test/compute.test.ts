@@ -138,7 +138,7 @@ describe("time", () => {
     expect(cache.get("k", w1)).toEqual({ value: "v" });
     late = 100;
     let served = 0;
-    while (cache.get("k", w1) !== undefined) served += 1;
+    while (served < 100 && cache.get("k", w1) !== undefined) served += 1;
     expect(served).toBeLessThan(64);
   });
 
