@@ -85,6 +85,20 @@ describe("a delivery", () => {
     });
   });
 
+  it("WH-H4 a stored field of the endpoint's own never replaces one of ours", async () => {
+    const made = await fixture();
+    const { id } = await register(made);
+    const record = await made.store.records.find("webhook-endpoints", { id });
+    const value = JSON.stringify({
+      ...(JSON.parse(record?.value ?? "{}") as object),
+      headers: { "webhook-id": "forged", "content-type": "text/html" },
+    });
+    await made.store.records.replace("webhook-endpoints", id, record?.revision ?? 0, value);
+    const [queued] = await made.webhooks.publish("user.created", {}, inW1);
+    await made.webhooks.drain();
+    expect(made.receiver.received[0]?.headers).toMatchObject({ "webhook-id": queued?.deliveryId, "content-type": "application/json" });
+  });
+
   it("WH-E6 a redirect is a failure, and is not followed", async () => {
     const made = await fixture();
     await register(made);
@@ -449,6 +463,42 @@ describe("the worker", () => {
     finish();
     await stopping;
     expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "DELIVERED" }]);
+  });
+
+  it("WH-L5 what a claim brings after the grace is handed over unsent", async () => {
+    const memory = createMemoryStore();
+    let answer = (): void => {};
+    const asked = new Promise<void>((resolve) => (answer = resolve));
+    const claim: Outbox["claim"] = async (options) => {
+      await asked;
+      return memory.outbox.claim(options);
+    };
+    const made = await fixture({ store: { ...memory, outbox: { ...memory.outbox, claim } } });
+    await register(made);
+    await made.webhooks.publish("user.created", {}, inW1);
+    made.webhooks.start();
+    const stopping = made.webhooks.stop({ graceMs: 1000 });
+    made.clock.advance(1000);
+    answer();
+    await stopping;
+    expect(made.receiver.received).toEqual([]);
+    expect((await made.webhooks.deliveries.list(inW1)).deliveries).toMatchObject([{ status: "RETRYING", attempts: 0 }]);
+  });
+
+  it("WH-L1 claims no more than it can run at once: a lease does not run out in a queue", async () => {
+    const made = await fixture({ concurrency: 3, perEndpoint: 10 });
+    await register(made);
+    const answers: (() => void)[] = [];
+    made.receiver.answer = (response) => void answers.push(() => response.writeHead(204).end());
+    made.webhooks.start();
+    for (let index = 0; index < 5; index += 1) await made.webhooks.publish("user.created", { index }, inW1);
+    await made.receiver.arrived(3);
+    await idle();
+    const inProgress = await made.webhooks.deliveries.list({ ...inW1, statuses: ["IN_PROGRESS"] });
+    expect(inProgress.deliveries).toHaveLength(3);
+    made.receiver.answer = status(204);
+    for (const end of answers) end();
+    await made.receiver.arrived(5);
   });
 
   it("stop also waits for what a claim under way brings", async () => {

@@ -152,6 +152,11 @@ describe("deliver", () => {
     await expect(deliver({ ...message, webhookId: id, workspaceId: "w1", url: made.receiver.url, secret })).rejects.toEqual(
       webhookError("webhook_id_taken"),
     );
+    await deliver({ ...message, webhookId: "of-w1", workspaceId: "w1", url: made.receiver.url, secret });
+    await expect(deliver({ ...message, webhookId: "of-w1", workspaceId: "w2", url: `${made.receiver.url}/mine`, secret })).rejects.toEqual(
+      webhookError("webhook_id_taken"), // another workspace's: neither its address nor its secret can be replaced
+    );
+    expect(await made.webhooks.endpoints.get("of-w1", "w1")).toMatchObject({ url: made.receiver.url });
     await expect(deliver({ ...message, url: made.receiver.url })).rejects.toEqual(expect.objectContaining({ code: "invalid_option" }));
     await expect(deliver({ ...message, url: made.receiver.url, secret: "short" })).rejects.toEqual(webhookError("invalid_secret"));
     await expect(deliver({ ...message, url: "https://169.254.169.254/", secret })).rejects.toEqual(problem(7002));

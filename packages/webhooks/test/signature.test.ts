@@ -98,6 +98,11 @@ describe("verification", () => {
     ["no padding", { "webhook-signature": signed["webhook-signature"].slice(0, -1) }, "malformed_signature"],
     ["commas between entries", { "webhook-signature": `v1,${"A".repeat(43)}=,${signed["webhook-signature"]}` }, "malformed_signature"],
     ["zeros", { "webhook-signature": `v1,${"A".repeat(43)}=` }, "wrong_signature"],
+    [
+      "a right signature in a header that is too long",
+      { "webhook-signature": `${signed["webhook-signature"]} ${"x".repeat(4096)}` },
+      "malformed_signature",
+    ],
     ["a header that is too long", { "webhook-signature": `${"x ".repeat(2048)}${signed["webhook-signature"]}` }, "malformed_signature"],
     [
       "the right one as the eleventh",
