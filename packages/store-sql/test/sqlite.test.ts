@@ -141,6 +141,49 @@ describe("an open database", () => {
     real.close();
   });
 
+  /** A database whose driver gives the value of some columns in another form. */
+  const givingOtherwise = async (change: (value: unknown) => unknown): Promise<SqliteDatabase> => {
+    const real = await openSqliteDatabase(":memory:");
+    const changed = (row: unknown): unknown => Object.fromEntries(Object.entries(row ?? {}).map(([name, value]) => [name, change(value)]));
+    return {
+      exec: (sql) => real.exec(sql),
+      prepare(sql) {
+        const statement = real.prepare(sql);
+        return { run: (...values) => statement.run(...values), all: (...values) => statement.all(...values).map(changed) };
+      },
+      close: () => real.close(),
+    };
+  };
+
+  it("may give bytes as bare memory and integers as bigint", async () => {
+    const database = await givingOtherwise((value) => {
+      if (value instanceof Uint8Array) return Uint8Array.from(value).buffer;
+      return typeof value === "number" && Number.isInteger(value) ? BigInt(value) : value;
+    });
+    const store = await openSqlStore(database);
+    const frontier = new Uint8Array([1, 2, 3]);
+    await store.log.append("log", () => ({ entries: [], frontier }));
+    expect(await store.log.head("log")).toEqual({ size: 0, frontier });
+    expect(await store.subjects.setDisabled("ada", true)).toEqual({ tokenVersion: 1, passwordVersion: 1, disabled: true });
+    database.close();
+  });
+
+  it.each(["text", "number", "bytes"] as const)("with a column that holds something else than %s is refused, not misread", async (kind) => {
+    const store = await openSqlStore(
+      await givingOtherwise((value) => {
+        if (kind === "bytes") return value instanceof Uint8Array ? "text" : value;
+        if (kind === "text") return value === "kept" ? 1 : value;
+        return value === 2 ? null : value;
+      }),
+    );
+    const calls = {
+      bytes: async () => (await store.log.append("log", empty), store.log.head("log")),
+      text: async () => (await store.tickets.put("key", "kept", HOUR_MS), store.tickets.peek("key")),
+      number: async () => store.subjects.bump("ada", "tokenVersion"),
+    };
+    await expect(calls[kind]()).rejects.toThrow("not the one of the migrations");
+  });
+
   it("lone surrogates are each their own", async () => {
     const store = await openSqlStore(":memory:");
     for (const key of ["a\uD800", "a\uD801", "a\uFFFD"]) expect(await store.tickets.put(key, key, HOUR_MS)).toBe(true);

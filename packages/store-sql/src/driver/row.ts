@@ -27,8 +27,9 @@ export function numberOrNone(row: Row | undefined, column: string): number | und
 /** The caller's own copy. */
 export function bytes(row: Row | undefined, column: string): Uint8Array {
   const value = row?.[column];
-  if (!(value instanceof Uint8Array)) throw unreadable(column, value);
-  return Uint8Array.from(value);
+  // libsql gives the bare memory.
+  if (!(value instanceof Uint8Array || value instanceof ArrayBuffer)) throw unreadable(column, value);
+  return Uint8Array.from(new Uint8Array(value));
 }
 
 export function flag(row: Row | undefined, column: string): boolean {
