@@ -1,8 +1,9 @@
 import { createMemoryStore } from "@portcullis/core";
 import type { ManualClock } from "../manual-clock.js";
 import type { PortName, StoreHost } from "../port-laws/port-law.js";
-import { approvalMutants, logMutants, outboxMutants } from "./durable-port-mutants.js";
+import { approvalMutants, logMutants } from "./durable-port-mutants.js";
 import { apiKeyMutants, recordMutants, sessionMutants, subjectMutants } from "./identity-port-mutants.js";
+import { outboxMutants } from "./outbox-mutants.js";
 import type { PortMutant } from "./port-mutant.js";
 import { counterMutants, leaseMutants, limitMutants, ticketMutants } from "./short-lived-port-mutants.js";
 
