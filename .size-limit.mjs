@@ -4,10 +4,24 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 const LIMITS = {
-  "@portcullis/core": "25 kB",
-  "@portcullis/testkit": "30 kB",
+  "@portcullis/approvals": "9.5 kB",
+  "@portcullis/audit": "17 kB",
+  "@portcullis/auth": "14 kB",
+  "@portcullis/core": "21 kB",
+  "@portcullis/core/node": "5.8 kB",
+  "@portcullis/core/prometheus": "1 kB",
+  "@portcullis/decision-cache": "5.6 kB",
+  "@portcullis/encryption": "9 kB",
+  "@portcullis/express": "1 kB",
+  "@portcullis/fastify": "1.3 kB",
+  "@portcullis/hono": "2.2 kB",
+  "@portcullis/rate-limit": "6.2 kB",
+  "@portcullis/rbac": "8.2 kB",
+  "@portcullis/store-redis": "3.6 kB",
+  "@portcullis/store-sql": "13 kB",
+  "@portcullis/testkit": "29 kB",
+  "@portcullis/webhooks": "12 kB",
 };
-const DEFAULT_LIMIT = "15 kB";
 
 const manifests = readdirSync("packages").map((name) => ({
   folder: `packages/${name}`,
@@ -22,8 +36,12 @@ export default manifests.flatMap(({ folder, manifest }) =>
       return {
         name,
         path: `${folder}/${target.default}`,
-        limit: LIMITS[name] ?? DEFAULT_LIMIT,
+        limit: LIMITS[name] ?? fail(name),
         modifyEsbuildConfig: (config) => ({ ...config, platform: "node", packages: "external" }),
       };
     }),
 );
+
+function fail(name) {
+  throw new Error(`${name} has no size limit. Add one to .size-limit.mjs: what it weighs, and some air.`);
+}

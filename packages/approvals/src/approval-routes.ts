@@ -163,9 +163,10 @@ export function approvalRoutes(approvals: Approvals, options: ApprovalRoutesOpti
   ]);
 }
 
-// Instants on the wire are RFC 3339 texts.
+// Instants on the wire are RFC 3339 texts. The digest stays here: with all else shown, a redacted value of few possibilities (a PIN)
+// could be tried against it.
 function toWire(approval: Approval): object {
-  const { createdAt, expiresAt, executeBy, decision, execution, closing, ...rest } = approval;
+  const { createdAt, expiresAt, executeBy, decision, execution, closing, digest: _digest, ...rest } = approval;
   return {
     ...rest,
     createdAt: instant(createdAt),

@@ -26,6 +26,8 @@ describe("the approvals routes", () => {
     const { call, clock } = inbox();
     const { status, headers, body } = await call("ada", "", { ...asked, input: { table: "users", token: "t0ken" } });
     expect([status, headers.get("location"), body.status]).toEqual([201, `/v1/approvals/${body.id}`, "PENDING"]);
+    // With the rest shown, a redacted PIN could be tried against it.
+    expect(body).not.toHaveProperty("digest");
     expect(body).toMatchObject({
       expiresAt: new Date(clock.now() + 60_000).toISOString(),
       request: { input: { table: "users", token: "[redacted]" } },

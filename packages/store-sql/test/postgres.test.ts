@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { createServer } from "node:net";
 import { type Clock, StoreUnavailable } from "@portcullis/core";
 import { openSqlStore, type PostgresPool, type SqlStore } from "@portcullis/store-sql";
@@ -166,15 +167,21 @@ describeWith("postgres", "PostgreSQL", () => {
 });
 
 describe("a pool of another make", () => {
-  it("whatever its driver throws is the cause of StoreUnavailable, and its connection is not used again", async () => {
-    const fault = new TypeError("the driver's own");
+  it("what its driver throws is named in the cause of StoreUnavailable, without the values it quotes, and its connection is not used again", async () => {
+    const fault = Object.assign(new Error("duplicate key"), {
+      code: "23505",
+      detail: "Key (hash)=(hunter2) already exists.",
+      where: "hunter2",
+    });
     const destroyed: (boolean | undefined)[] = [];
     const pool: PostgresPool = {
       connect: async () => ({ query: () => Promise.reject(fault), release: (destroy) => void destroyed.push(destroy) }),
       end: async () => {},
     };
     const clock: Clock = createManualClock();
-    await expect(openSqlStore(pool, { clock })).rejects.toMatchObject({ code: "store_unavailable", cause: fault });
+    const error: unknown = await openSqlStore(pool, { clock }).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "store_unavailable", cause: { message: "duplicate key", code: "23505" } });
+    expect(inspect(error, { depth: 9 })).not.toContain("hunter2");
     expect(destroyed).toEqual([true]);
   });
 });

@@ -111,7 +111,7 @@ export class PostgresDriver implements Driver {
     try {
       return await Promise.race([attempt(), deadline]);
     } catch (error) {
-      throw error instanceof DriverFault ? new StoreUnavailable(name, { cause: error.cause }) : error;
+      throw error instanceof DriverFault ? new StoreUnavailable(name, { cause: withoutValues(error.cause) }) : error;
     } finally {
       cancel();
     }
@@ -139,4 +139,15 @@ async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {
       if (!isConflict) throw error;
     }
   }
+}
+
+/**
+ * A PostgreSQL error's `detail`, `where` and `internalQuery` may quote what a statement carried: hashes, records. Whoever logs an error
+ * prints its cause with all members, so only what names the failure goes on.
+ */
+function withoutValues(cause: unknown): Error {
+  if (!(cause instanceof Error)) return new Error("The driver failed with something that is no Error.");
+  const bare = new Error(cause.message);
+  bare.name = cause.name;
+  return "code" in cause && typeof cause.code === "string" ? Object.assign(bare, { code: cause.code }) : bare;
 }
