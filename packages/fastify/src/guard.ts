@@ -1,5 +1,4 @@
 import {
-  addsLine,
   createMountChain,
   type Facts,
   type Guard,
@@ -8,6 +7,8 @@ import {
   type MountOptions,
   type ProblemResponse,
   stopResponse,
+  type WriteField,
+  writeFields,
 } from "@portcullis/core";
 import { type NodeRequest, nodeRequest, type Routing, settleAfter } from "@portcullis/core/node";
 import type { FastifyReply, FastifyRequest } from "fastify";
@@ -66,13 +67,17 @@ export function requestOf(request: FastifyRequest): NodeRequest {
   return nodeRequest(request.raw, routing, request);
 }
 
-/** @internal `reply.header` replaces every field but `set-cookie`: a further line is set together with what is there. */
+/** @internal */
 export function addHeaders(reply: FastifyReply, headers: HeaderList): void {
-  for (const [index, [name, value]] of headers.entries()) {
-    const present = name !== "set-cookie" && addsLine(headers, index) ? reply.getHeader(name) : undefined;
-    reply.header(name, present === undefined ? value : [present, value].flat());
-  }
+  writeFields(reply, headers, setField, addField);
 }
+
+const setField: WriteField<FastifyReply> = (reply, name, value) => void reply.header(name, value);
+// `reply.header` replaces every field but `set-cookie`: a further line is set together with what is there.
+const addField: WriteField<FastifyReply> = (reply, name, value) => {
+  const present = name === "set-cookie" ? undefined : reply.getHeader(name);
+  reply.header(name, present === undefined ? value : [present, value].flat());
+};
 
 /** @internal */
 export function respond(reply: FastifyReply, { status, headers, body }: ProblemResponse): void {

@@ -1,5 +1,4 @@
 import {
-  addsLine,
   createMountChain,
   type Facts,
   type Guard,
@@ -7,6 +6,8 @@ import {
   mergeHeaders,
   type MountOptions,
   stopResponse,
+  type WriteField,
+  writeFields,
 } from "@portcullis/core";
 import { settleAfter } from "@portcullis/core/node";
 import type { Context, MiddlewareHandler, Next } from "hono";
@@ -85,11 +86,13 @@ function finish(request: MountedRequest, c: Context, settle: Settled): void {
 
 // Hono hands an Error to its error handler and lets everything else through, past all headers.
 function fail(thrown: unknown, request: MountedRequest, c: Context, settle: Settled): never {
-  for (const [index, [name, value]] of request.pendingHeaders.entries())
-    c.header(name, value, { append: addsLine(request.pendingHeaders, index) });
+  writeFields(c, request.pendingHeaders, setField, addField);
   request.pendingHeaders = [];
   settle?.({ kind: "responded", status: 500 });
   throw thrown instanceof Error ? thrown : new Error("A handler threw something that is no Error.", { cause: thrown });
 }
+
+const setField: WriteField<Context> = (c, name, value) => c.header(name, value);
+const addField: WriteField<Context> = (c, name, value) => c.header(name, value, { append: true });
 
 type Settled = GuardRun["settle"];

@@ -1,4 +1,4 @@
-import { addsLine, type HeaderList, type Outcome, type ProblemResponse, settleAfterBody } from "@portcullis/core";
+import { type HeaderList, type Outcome, type ProblemResponse, settleAfterBody, type WriteField, writeFields } from "@portcullis/core";
 import type { Context } from "hono";
 
 /** A response of a guard as a Fetch response. */
@@ -36,10 +36,19 @@ export function addHeaders(c: Context, list: HeaderList): void {
 }
 
 function append(headers: Headers, list: HeaderList): void {
-  const handlers = list.filter(([name], index) => !addsLine(list, index) && headers.has(name)).map(([name]) => name);
-  for (const [index, [name, value]] of list.entries()) {
-    if (handlers.includes(name)) continue;
-    if (addsLine(list, index)) headers.append(name, value);
-    else headers.set(name, value);
-  }
+  writeFields({ headers, handlers: [] }, list, setField, addField);
 }
+
+interface Finished {
+  readonly headers: Headers;
+  /** Names of fields that the handler set and that stay. */
+  readonly handlers: string[];
+}
+
+const setField: WriteField<Finished> = ({ headers, handlers }, name, value) => {
+  if (headers.has(name)) handlers.push(name);
+  else headers.append(name, value);
+};
+const addField: WriteField<Finished> = ({ headers, handlers }, name, value) => {
+  if (!handlers.includes(name)) headers.append(name, value);
+};

@@ -33,25 +33,32 @@ export function createFacts(): Facts {
   return new RequestFacts();
 }
 
-// A request carries a handful of facts: scanning a short array beats a Map in time and in memory.
+// A request carries a handful of facts: following a short chain beats a Map in time and in memory.
 class RequestFacts implements Facts {
-  readonly #keys: FactKey<unknown>[] = [];
-  readonly #values: unknown[] = [];
+  #latest: Fact | undefined;
 
   get<T>(key: FactKey<T>): T | undefined {
-    const index = this.#keys.indexOf(key);
-    // The only writer of this slot is set(), which took a T for this very key.
-    return index === -1 ? undefined : (this.#values[index] as T);
+    for (let fact = this.#latest; fact !== undefined; fact = fact.earlier) {
+      // The only writer of this fact is set(), which took a T for this very key.
+      if (fact.key === key) return fact.value as T;
+    }
+    return undefined;
   }
 
   set<T>(key: FactKey<T>, value: T): void {
-    if (this.#keys.includes(key)) {
+    for (let fact = this.#latest; fact !== undefined; fact = fact.earlier) {
+      if (fact.key !== key) continue;
       throw new ConfigurationError(
         "fact_set_twice",
         `The fact "${key.name}" was set before on this request. Mount the guard that sets it once.`,
       );
     }
-    this.#keys.push(key);
-    this.#values.push(value);
+    this.#latest = { key, value, earlier: this.#latest };
   }
+}
+
+interface Fact {
+  readonly key: FactKey<unknown>;
+  readonly value: unknown;
+  readonly earlier: Fact | undefined;
 }

@@ -15,17 +15,48 @@ export function isAppended(name: string): boolean {
   return APPENDED.has(name);
 }
 
-/** Whether the field at `index` adds a line to what is there, instead of replacing it: an appended field, or a name given before in this list. */
-export function addsLine(headers: HeaderList, index: number): boolean {
-  const name = headers[index]?.[0];
-  if (name === undefined || isAppended(name)) return true;
-  for (let earlier = 0; earlier < index; earlier += 1) if (headers[earlier]?.[0] === name) return true;
-  return false;
+/** How a field gets into a response. */
+export type WriteField<Response> = (response: Response, name: string, value: string) => void;
+
+/**
+ * Writes each field into a response: with `add` where it joins what is there (an appended field, or a name given before in
+ * this list), with `set` where it replaces it.
+ */
+export function writeFields<Response>(response: Response, headers: HeaderList, set: WriteField<Response>, add: WriteField<Response>): void {
+  // Lengths of the names so far, a bit for each: names are compared only where two could be the same.
+  let lengths = 0;
+  for (let index = 0; index < headers.length; index += 1) {
+    const [name, value] = headers[index] as HeaderField; // index < length
+    const length = 1 << (name.length & 31);
+    if (isAppended(name) || ((lengths & length) !== 0 && isGiven(headers, name, index))) add(response, name, value);
+    else set(response, name, value);
+    lengths |= length;
+  }
 }
 
 /** Both lists as one, with the fields of `later` overwriting the same fields of `earlier`, the appended ones excepted. */
 export function mergeHeaders(earlier: HeaderList, later: HeaderList): HeaderList {
-  const overwritten = later.some(([name]) => !isAppended(name) && earlier.some(([other]) => other === name));
-  if (!overwritten) return [...earlier, ...later];
-  return [...earlier.filter(([name]) => isAppended(name) || !later.some(([other]) => other === name)), ...later];
+  const merged = [...earlier];
+  addFields(merged, later);
+  return merged;
+}
+
+/** {@link mergeHeaders} into the first list. */
+export function addFields(merged: HeaderField[], later: HeaderList): void {
+  const earlierCount = merged.length;
+  for (const field of later) {
+    if (!isAppended(field[0]) && isGiven(merged, field[0], earlierCount)) return overwrite(merged, later);
+  }
+  for (const field of later) merged.push(field);
+}
+
+function overwrite(merged: HeaderField[], later: HeaderList): void {
+  const kept = merged.filter(([name]) => isAppended(name) || !isGiven(later, name, later.length));
+  merged.splice(0, merged.length, ...kept, ...later);
+}
+
+/** Whether one of the first `count` fields has that name. */
+function isGiven(headers: HeaderList, name: string, count: number): boolean {
+  for (let index = 0; index < count; index += 1) if (headers[index]?.[0] === name) return true;
+  return false;
 }

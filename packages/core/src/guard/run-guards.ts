@@ -4,7 +4,7 @@ import type { Problem } from "../problem/problem.js";
 import { quietly } from "../runtime/quietly.js";
 import type { Answer } from "./answer.js";
 import { ALLOW, type Guard, type GuardRequest, type Outcome, type Settle, type Verdict } from "./guard.js";
-import { type HeaderList, mergeHeaders } from "./header-list.js";
+import { addFields, type HeaderField, type HeaderList } from "./header-list.js";
 
 /** What stops a request before its handler. */
 export type Stop = { readonly kind: "deny"; readonly problem: Problem } | { readonly kind: "answer"; readonly answer: Answer };
@@ -81,6 +81,8 @@ function partsOf(guard: Guard): readonly Guard[] {
 
 class ChainRun {
   #headers: HeaderList | undefined;
+  /** `#headers`, once it is a list of our own. */
+  #merged: HeaderField[] | undefined;
   #settles: { readonly name: string; readonly settle: Settle }[] | undefined;
 
   constructor(
@@ -120,8 +122,7 @@ class ChainRun {
   }
 
   #take(guard: Guard, verdict: Verdict): GuardRun | undefined {
-    if (verdict.headers !== undefined)
-      this.#headers = this.#headers === undefined ? verdict.headers : mergeHeaders(this.#headers, verdict.headers);
+    if (verdict.headers !== undefined) this.#addHeaders(verdict.headers);
     if (verdict.settle !== undefined) (this.#settles ??= []).push({ name: guard.name, settle: verdict.settle });
     switch (verdict.kind) {
       case "allow":
@@ -137,6 +138,16 @@ class ChainRun {
           `The guard "${guard.name}" returned no verdict. Return ALLOW, deny(…) or an answer.`,
         );
     }
+  }
+
+  // One list for the whole chain; the first guard's own as long as no other adds to it.
+  #addHeaders(headers: HeaderList): void {
+    if (this.#headers === undefined) {
+      this.#headers = headers;
+      return;
+    }
+    if (this.#merged === undefined) this.#headers = this.#merged = [...this.#headers];
+    addFields(this.#merged, headers);
   }
 
   #fault(guard: Guard, error: unknown): GuardRun {

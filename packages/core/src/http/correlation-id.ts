@@ -19,12 +19,13 @@ export interface CorrelationIdOptions {
  * Takes the caller's `X-Request-ID` when it is 1 to 128 visible ASCII characters and sent once; makes a new one otherwise.
  */
 export function correlationId(options: CorrelationIdOptions = {}): Guard {
-  const { createId = () => crypto.randomUUID() } = options;
+  const { createId } = options;
+  const newId = createId === undefined ? () => crypto.randomUUID() : () => made(createId());
   return {
     name: "correlation-id",
     check(request) {
       const sent = request.header("x-request-id");
-      const id = sent !== undefined && WELL_FORMED.test(sent) && request.headerCount("x-request-id") === 1 ? sent : made(createId());
+      const id = sent !== undefined && WELL_FORMED.test(sent) && request.headerCount("x-request-id") === 1 ? sent : newId();
       request.facts.set(correlationIdFact, id);
       return { kind: "allow", headers: [["x-request-id", id]] };
     },

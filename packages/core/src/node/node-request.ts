@@ -144,7 +144,9 @@ function adopt(incoming: (NodeIncoming & Tagged) | undefined): NodeRequest {
 }
 
 function isField(rawName: string | undefined, name: string): boolean {
-  return rawName !== undefined && rawName.length === name.length && (rawName === name || rawName.toLowerCase() === name);
+  if (rawName === undefined || rawName.length !== name.length) return false;
+  // Most names of the right length differ in the first letter: no lower-case copy is made of those.
+  return rawName === name || ((rawName.charCodeAt(0) | 0x20) === (name.charCodeAt(0) | 0x20) && rawName.toLowerCase() === name);
 }
 
 function headersOf(rawHeaders: readonly string[]): Headers {

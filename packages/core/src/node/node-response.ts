@@ -1,16 +1,15 @@
 import type { Outcome } from "../guard/guard.js";
-import { addsLine, type HeaderField, type HeaderList } from "../guard/header-list.js";
+import { type HeaderList, type WriteField, writeFields } from "../guard/header-list.js";
 import type { NodeIncoming, NodeOutgoing, NodeSocket } from "./incoming.js";
 import { readyBody } from "./ready-body.js";
 
 /** Adds fields to a response that is not sent yet, overwriting or appending as the field demands. */
 export function writeHeaders(outgoing: NodeOutgoing, headers: HeaderList): void {
-  for (let index = 0; index < headers.length; index += 1) {
-    const [name, value] = headers[index] as HeaderField; // index < length
-    if (addsLine(headers, index)) outgoing.appendHeader(name, value);
-    else outgoing.setHeader(name, value);
-  }
+  writeFields(outgoing, headers, setField, addField);
 }
+
+const setField: WriteField<NodeOutgoing> = (outgoing, name, value) => void outgoing.setHeader(name, value);
+const addField: WriteField<NodeOutgoing> = (outgoing, name, value) => void outgoing.appendHeader(name, value);
 
 /** Calls `settle` once, when the response was sent or the client left, also where it left before this call. */
 export function settleAfter(incoming: NodeIncoming, outgoing: NodeOutgoing, settle: (outcome: Outcome) => void): void {
