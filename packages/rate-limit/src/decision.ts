@@ -51,8 +51,12 @@ export interface Decision {
   readonly limits: readonly LimitReport[];
   /** Set while the store does not answer: by which policy this was decided instead. Such an answer is weaker than it looks. */
   readonly degraded: OutagePolicy | undefined;
-  /** The fields for the response, allowed or not. */
-  headers(): HeaderList;
+  /**
+   * The fields for the response, allowed or not.
+   *
+   * @param others What earlier decisions on the same request said: legacy fields tell of the limit that is nearest to its end among all.
+   */
+  headers(others?: readonly LimitReport[]): HeaderList;
   /** The refusal as a problem; `undefined` when allowed. */
   problem(): Problem | undefined;
   /**
@@ -82,7 +86,7 @@ export function decide(
   refund: Refund | undefined,
 ): Decision {
   const reports = states.map((state, index) => toReport(limits[index] as Limit, state)); // one state for each limit
-  return new StandardDecision(phase, Object.freeze(reports), style, degraded, refund);
+  return new StandardDecision(phase, Object.freeze(reports), limits, style, degraded, refund);
 }
 
 /** A decision by policy alone, while nothing is known. */
@@ -108,8 +112,8 @@ export function decideBlind(phase: Phase, limits: readonly Limit[], degraded: "o
 }
 
 /** The report that says most about what comes next; the same whatever the order of the reports. */
-export function tightestOf(reports: readonly LimitReport[]): LimitReport | undefined {
-  let tightest: LimitReport | undefined;
+function tightestOf(reports: readonly LimitReport[], other?: LimitReport): LimitReport | undefined {
+  let tightest = other;
   for (const report of reports) if (tightest === undefined || isTighter(report, tightest)) tightest = report;
   return tightest;
 }
@@ -120,6 +124,12 @@ function isTighter(one: LimitReport, other: LimitReport): boolean {
   if (oneWaits !== otherWaits) return oneWaits > otherWaits;
   if (one.remaining !== other.remaining) return one.remaining < other.remaining;
   return one.resetMs === other.resetMs ? one.name < other.name : one.resetMs > other.resetMs;
+}
+
+function namesOfRefused(reports: readonly LimitReport[]): readonly string[] {
+  let names: string[] | undefined;
+  for (const { allowed, name } of reports) if (!allowed) (names ??= []).push(name);
+  return names === undefined ? NO_NAMES : Object.freeze(names.sort());
 }
 
 function toReport(limit: Limit, state: LimitState): LimitReport {
@@ -137,20 +147,22 @@ class StandardDecision implements Decision {
   readonly resetMs: number;
   readonly retryAfterMs: number | undefined;
   readonly violated: readonly string[];
+  readonly #asked: readonly Limit[];
+  readonly #tightest: LimitReport | undefined;
   readonly #style: RateLimitHeaders;
   #refund: Refund | undefined;
 
   constructor(
     readonly phase: Phase,
     readonly limits: readonly LimitReport[],
+    asked: readonly Limit[],
     style: RateLimitHeaders,
     readonly degraded: "local" | undefined,
     refund: Refund | undefined,
   ) {
     const tightest = tightestOf(limits);
-    const refused = limits.every((report) => report.allowed) ? NO_REPORTS : limits.filter((report) => !report.allowed);
-    this.allowed = refused.length === 0;
-    this.violated = this.allowed ? NO_NAMES : Object.freeze(refused.map((report) => report.name).sort());
+    this.violated = namesOfRefused(limits);
+    this.allowed = this.violated.length === 0;
     // The tightest limit is the one that refuses longest, so its wait is the wait for all.
     this.retryAfterMs = this.allowed ? 0 : tightest?.retryAfterMs;
     this.code = this.allowed ? undefined : this.retryAfterMs === undefined ? "COST_EXCEEDS_CAPACITY" : "RATE_LIMIT";
@@ -158,13 +170,15 @@ class StandardDecision implements Decision {
     this.limit = tightest?.capacity ?? 0;
     this.remaining = tightest?.remaining ?? 0;
     this.resetMs = tightest?.resetMs ?? 0;
+    this.#asked = asked;
+    this.#tightest = tightest;
     this.#style = style;
     this.#refund = refund;
     Object.freeze(this);
   }
 
-  headers(): HeaderList {
-    return rateLimitHeaders(this.#style, this.limits, tightestOf(this.limits));
+  headers(others: readonly LimitReport[] = NO_REPORTS): HeaderList {
+    return rateLimitHeaders(this.#style, this.#asked, this.limits, tightestOf(others, this.#tightest));
   }
 
   problem(): Problem | undefined {

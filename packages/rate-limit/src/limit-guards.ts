@@ -16,10 +16,10 @@ import {
   subjectOf,
   type Verdict,
 } from "@portcullis/core";
-import { type Decision, tightestOf } from "./decision.js";
+import type { Decision } from "./decision.js";
 import type { LimitCheck } from "./limit-check.js";
 import type { OperationLimit } from "./limit-plan.js";
-import { type RateLimitHeaders, rateLimitHeaders } from "./rate-limit-headers.js";
+import type { RateLimitHeaders } from "./rate-limit-headers.js";
 
 /** What the limits said about a request so far, in the order asked. */
 export interface RateLimitState {
@@ -87,8 +87,7 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
     }
     // A limiter's own state only: the fact is set by the line above.
     (earlier as Decision[]).push(decision);
-    if (headers === "draft" || headers === "none") return decision.headers();
-    return rateLimitHeaders(headers, decision.limits, tightestOf(earlier.flatMap(({ limits }) => limits)));
+    return headers === "draft" || headers === "none" ? decision.headers() : decision.headers(earlier.flatMap(({ limits }) => limits));
   }
 
   function chargeAnonymous(request: GuardRequest): MaybePromise<Verdict> {
@@ -165,7 +164,8 @@ class GrowingState implements RateLimitState {
 }
 
 function isCharged(request: GuardRequest, phase: "anonymous" | "identified"): boolean {
-  return request.facts.get(rateLimitFact)?.decisions.some((decision) => decision.phase === phase) ?? false;
+  const decisions = request.facts.get(rateLimitFact)?.decisions;
+  return decisions !== undefined && decisions.some((decision) => decision.phase === phase);
 }
 
 function refundAfter(refundOn: (outcome: Outcome) => boolean): (decision: Decision) => Settle {

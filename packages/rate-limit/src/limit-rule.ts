@@ -1,4 +1,5 @@
 import { invalidOption, type LimitCell } from "@portcullis/core";
+import { type LimitTexts, limitTexts } from "./rate-limit-headers.js";
 
 /**
  * How often something may happen: on average `limit` times a period, and at most `burst` times at once.
@@ -25,6 +26,8 @@ export interface Limit {
   readonly periodMs: number;
   /** The cell for a cost of 1. */
   readonly cell: LimitCell;
+  /** What response headers say of it that is the same for each request. */
+  readonly texts: LimitTexts;
 }
 
 /** Names of the limits that stand around every request; no operation may have one of them. */
@@ -69,7 +72,7 @@ export function readLimit(option: string, rule: LimitRule, name: string, cellId:
   if (!isWithin(multiplier, Number.MIN_VALUE, 1_000)) throw invalidOption(`${option}.burstMultiplier`, multiplier, "above 0, up to 1000");
   const capacity = burst ?? Math.max(1, Math.floor(limit * multiplier));
   const cell = Object.freeze({ id: cellId, capacity, intervalMs: periodMs / limit, cost: 1 });
-  return Object.freeze({ name, capacity, limit, periodMs, cell });
+  return Object.freeze({ name, capacity, limit, periodMs, cell, texts: limitTexts(name, cell) });
 }
 
 /** Whether `upper` never refuses what `lower` would allow: neither in capacity nor in rate, whatever their periods. */

@@ -101,14 +101,15 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   function check(input: LimitCheck): MaybePromise<Decision> {
     const asked = askLimits(plan, input, onUnknownTier);
     const start = isMeasured ? measures.start() : 0;
-    const finish = (consumption: Consumption): Decision => {
-      if (isMeasured) measures.measured(start);
-      const decision = conclude(asked, consumption);
-      if (!decision.allowed) onEvent?.({ type: "denied", phase: decision.phase, key: asked.key, violated: decision.violated });
-      return decision;
-    };
     const consumption = limits.consume(asked.key, asked.cells);
-    return consumption instanceof Promise ? consumption.then(finish) : finish(consumption);
+    return consumption instanceof Promise ? consumption.then((late) => finish(asked, start, late)) : finish(asked, start, consumption);
+  }
+
+  function finish(asked: AskedLimits, start: number, consumption: Consumption): Decision {
+    if (isMeasured) measures.measured(start);
+    const decision = conclude(asked, consumption);
+    if (!decision.allowed) onEvent?.({ type: "denied", phase: decision.phase, key: asked.key, violated: decision.violated });
+    return decision;
   }
 
   function conclude(asked: AskedLimits, consumption: Consumption): Decision {
@@ -117,8 +118,8 @@ export function createRateLimiter<Tier extends string, Operation extends string 
       return decideBlind(asked.phase, asked.limits, consumption.policy);
     }
     const { result, local } = consumption;
-    for (const [index, state] of result.cells.entries()) {
-      measures.checked((asked.limits[index] as Limit).name, state.allowed ? "allowed" : "denied"); // one state for each limit
+    for (let index = 0; index < result.cells.length; index += 1) {
+      measures.checked((asked.limits[index] as Limit).name, result.cells[index]?.allowed === true ? "allowed" : "denied"); // one state for each limit
     }
     const refund = result.allowed ? refundOf(asked, local) : undefined;
     return decide(asked, result.cells, headers, local ? "local" : undefined, refund);
