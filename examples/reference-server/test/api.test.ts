@@ -116,6 +116,14 @@ describe("the API", () => {
     expect([answer.status, answer.json?.errorDetail?.code]).toEqual([409, 4002]);
   });
 
+  it("a revision that is yet to be written cannot be approved ahead", async () => {
+    const member = await logInAs(call, "member");
+    const body = { name: "T", steps: [{ tool: "email.send", input: { to: "a@example.com" } }] };
+    const { id } = read(await call("POST", "/api/workflows", { token: member, body }), 201, z.object({ id: z.string() }));
+    const ahead = await call("POST", `/api/workflows/${id}/execute`, { token: member, body: { expectedRevision: 2 } });
+    expect([ahead.status, ahead.json?.errorDetail?.code, ahead.headers.get("location")]).toEqual([409, 4002, null]);
+  });
+
   it("the requester cannot approve, nor can somebody without the permission", async () => {
     const [member, admin, viewer] = [await logInAs(call, "member"), await logInAs(call, "admin"), await logInAs(call, "viewer")];
     const { id } = read(

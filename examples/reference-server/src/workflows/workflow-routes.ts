@@ -7,7 +7,6 @@ import {
   type GuardRequest,
   parsePage,
   type Principal,
-  principalFact,
   ProblemError,
   problems,
   type Route,
@@ -17,6 +16,7 @@ import type { Collection, Document } from "../collection.js";
 import { ok, okPage } from "../envelope.js";
 import type { Permit } from "../permissions.js";
 import { callerOf, workspaceOf } from "../workspace.js";
+import { currentRevisionOnly, executionRequestSchema } from "./current-revision.js";
 import { type Execution, riskOf, runStep, type Workflow, workflowSchema } from "./workflow.js";
 
 type StoredWorkflow = Workflow & { readonly createdBy: string };
@@ -58,11 +58,11 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
     if (document === undefined) throw new ProblemError(problems.notFound());
     return document;
   };
+  const asked = (request: GuardRequest): Promise<Document<StoredWorkflow> | undefined> =>
+    workflows.find(workspaceOf(callerOf(request.facts)), request.param("id") ?? "");
   // A workflow of harmless steps runs at once. One that does not exist needs no approval either: the handler answers 404.
   const isRisky = async (request: GuardRequest): Promise<boolean> => {
-    const principal = request.facts.get(principalFact);
-    if (principal === undefined) return true;
-    const document = await workflows.find(workspaceOf(principal), request.param("id") ?? "");
+    const document = await asked(request);
     return document !== undefined && riskOf(document.value) !== undefined;
   };
 
@@ -171,6 +171,7 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
       guards: [
         permit("workflows.execute"),
         limitExecutions,
+        currentRevisionOnly(async (request) => (await asked(request))?.revision),
         requireApproval(approvals, {
           riskLevel: "HIGH",
           operationType: "workflow:execute",
@@ -180,8 +181,7 @@ export function workflowRoutes(services: WorkflowServices): readonly Route[] {
           showBody: true,
         }),
       ],
-      // The revision is part of the approved request: what the approver saw is what runs.
-      input: { params: idParams, body: z.object({ expectedRevision: z.int().min(1) }) },
+      input: { params: idParams, body: executionRequestSchema },
       responses: { 200: { description: "What the steps returned" }, 202: { description: "Waits for approval; see Location" } },
       async handle(_request, { facts, params, body }) {
         const principal = callerOf(facts);
