@@ -45,11 +45,22 @@ const list = z
       .filter((item) => item !== ""),
   );
 
+const wholeNumber = (from: number, to: number) => {
+  const error = `must be a whole number from ${from} to ${to}`;
+  return z
+    .string()
+    .regex(/^\d{1,9}$/, error)
+    .transform(Number)
+    .pipe(z.number(error).min(from, error).max(to, error));
+};
+
+const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `must be one of ${values.join(", ")}`);
+
 const schema = z.object({
   NODE_ENV: z.string().default("development"),
-  PORTCULLIS_FRAMEWORK: z.enum(["express", "fastify", "hono"]).default("hono"),
+  PORTCULLIS_FRAMEWORK: oneOf(["express", "fastify", "hono"]).default("hono"),
   HOST: z.string().min(1).optional(),
-  PORT: z.coerce.number().int().min(0).max(65_535).default(8080),
+  PORT: wholeNumber(0, 65_535).default(8080),
   DATABASE_URL: z
     .string()
     .regex(/^(?:file:|postgres(?:ql)?:\/\/|memory:$)/, "must begin with file:, postgres:// or be memory:")
@@ -66,8 +77,8 @@ const schema = z.object({
   CORS_ORIGINS: list,
   TRUSTED_PROXIES: list,
   WEBHOOK_ALLOW: list,
-  WEBHOOK_TIMEOUT_MS: z.coerce.number().int().min(1000).max(300_000).default(30_000),
-  LOG_LEVEL: z.enum(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
+  WEBHOOK_TIMEOUT_MS: wholeNumber(1000, 300_000).default(30_000),
+  LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
 });
 
 // What production cannot do without, and why.

@@ -1,4 +1,4 @@
-import { ConfigError, parseConfig } from "./config.js";
+import { parseConfig } from "./config.js";
 import { loadSecrets } from "./development-secrets.js";
 import { createLogger } from "./logger.js";
 import { serveOnExpress } from "./main.express.js";
@@ -9,10 +9,11 @@ import { openStore } from "./open-store.js";
 import { seed } from "./seed.js";
 import { createService } from "./service.js";
 import { shutDownOnSignal } from "./shutdown.js";
+import { describeStartFailure } from "./start-failure.js";
 
 const SERVE = { express: serveOnExpress, fastify: serveOnFastify, hono: serveOnHono };
 
-try {
+async function start(): Promise<void> {
   const config = parseConfig(process.env);
   const logger = createLogger(config);
   const secrets = await loadSecrets(config);
@@ -25,8 +26,14 @@ try {
   logger.info({ url: server.url, framework: config.framework, database: config.databaseUrl.split(":", 1)[0] }, "listening");
   if (!config.production)
     process.stdout.write(nextSteps(server.url, { seeded, generatedSecrets: secrets.generated, dataDirectory: config.dataDirectory }));
+}
+
+try {
+  await start();
 } catch (error) {
-  if (!(error instanceof ConfigError)) throw error;
-  process.stderr.write(`${error.message}\n`);
-  process.exitCode = 1;
+  const description = describeStartFailure(error);
+  if (description === undefined) throw error;
+  process.stderr.write(`${description}\n`);
+  // Not only an exit code: what was opened before the failure (a pool, a client of Redis) would keep the process running.
+  process.exit(1);
 }
