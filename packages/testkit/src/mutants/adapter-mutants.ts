@@ -106,9 +106,11 @@ class SettlesTooEarly extends Mutant {
   }
 }
 
+// Listens on the response's socket; a response that waits for its turn has none yet.
 class ForgetsQueuedResponses extends Mutant {
-  protected override settle(_req: IncomingMessage, res: ServerResponse, settle: (outcome: Outcome) => void): void {
-    res.once("close", () => settle(res.writableFinished ? { kind: "responded", status: res.statusCode } : { kind: "aborted" }));
+  protected override settle(req: IncomingMessage, res: ServerResponse, settle: (outcome: Outcome) => void): void {
+    if (res.socket !== null) return super.settle(req, res, settle);
+    res.once("finish", () => settle({ kind: "responded", status: res.statusCode }));
   }
 }
 
