@@ -26,7 +26,7 @@ import type { Config } from "./config.js";
 import { decisionRoutes } from "./decisions/decision-routes.js";
 import { policySchema, type Routing } from "./decisions/router.js";
 import type { Secrets } from "./development-secrets.js";
-import { inEnvelope, renderInEnvelope } from "./envelope.js";
+import { documentedInEnvelope, inEnvelope, renderInEnvelope } from "./envelope.js";
 import { ENCRYPTED_FIELDS, integrationRoutes, integrationSchema } from "./integrations/integration-routes.js";
 import type { ServiceStore } from "./open-store.js";
 import { auditRecorder } from "./operations/audit-recorder.js";
@@ -155,7 +155,7 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     ...integrationRoutes({ permit, integrations: createCollection(integrations, "integrations", integrationSchema) }),
     ...webhookRoutes({ permit, webhooks }),
     ...auditRoutes(audit, { prefix: "/api", guards: [permit("audit.read")], exportGuards: [permit("audit.export")] }).map(inEnvelope),
-  ];
+  ].map(documentedInEnvelope);
 
   // Outermost first. Rate limits stand around authentication, so that a flood of bad tokens costs little.
   const guards: readonly Guard[] = [

@@ -76,6 +76,17 @@ describe("the API", () => {
     ]);
   });
 
+  it("sends what its documentation describes: every documented answer is in the envelope, a list with its page", async () => {
+    const token = await logInAs(call, "member");
+    const { routes } = serviceOfItsOwn().app;
+    for (const path of ["/api/health", "/api/auth/me", "/api/auth/api-keys", "/api/workflows"]) {
+      const schema = routes.find((route) => route.method === "GET" && route.path === path)?.responses[200]?.schema;
+      const answer: unknown = JSON.parse((await call("GET", path, { token })).text);
+      expect(schema instanceof z.ZodObject && schema.strict().parse(answer), path).toMatchObject({ success: true });
+    }
+    expect(JSON.parse((await call("GET", "/api/approvals", { token })).text)).toMatchObject({ data: [], pagination: { limit: 50 } });
+  });
+
   it("shows metrics by bounded labels, and its health", async () => {
     const metrics = await call("GET", "/api/metrics");
     expect(metrics.text).toContain("portcullis_rate_limit_checks_total");
