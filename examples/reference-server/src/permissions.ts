@@ -21,8 +21,9 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
       },
       admin: {
         inherits: ["member"],
-        grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*", "system.read"],
+        grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*"],
       },
+      // Who runs the service: alone sees across workspaces.
       owner: { inherits: ["admin"], grants: ["*"] },
     },
     metrics,

@@ -37,6 +37,7 @@ import { EVENTS } from "./webhooks/event-catalogue.js";
 import { webhookRoutes } from "./webhooks/webhook-routes.js";
 import { executionSchema, storedWorkflowSchema } from "./workflows/workflow.js";
 import { workflowRoutes } from "./workflows/workflow-routes.js";
+import { callerOf, workspaceOf } from "./workspace.js";
 
 /** What the service is made of. */
 export interface ServiceOptions {
@@ -154,7 +155,13 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     ...decisionRoutes({ permit, policies: createCollection(store.records, "policies", policySchema), cache }),
     ...integrationRoutes({ permit, integrations: createCollection(integrations, "integrations", integrationSchema) }),
     ...webhookRoutes({ permit, webhooks }),
-    ...auditRoutes(audit, { prefix: "/api", guards: [permit("audit.read")], exportGuards: [permit("audit.export")] }).map(inEnvelope),
+    ...auditRoutes(audit, {
+      prefix: "/api",
+      guards: [permit("audit.read")],
+      exportGuards: [permit("audit.export")],
+      // The log is one for all workspaces: the whole of it is for who runs the service.
+      workspaceOf: (facts) => (policy.check(callerOf(facts), "system.read").allowed ? undefined : workspaceOf(callerOf(facts))),
+    }).map(inEnvelope),
   ].map(documentedInEnvelope);
 
   // Outermost first. Rate limits stand around authentication, so that a flood of bad tokens costs little.

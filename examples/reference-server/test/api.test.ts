@@ -1,5 +1,5 @@
 import { manifest, unguardedRoutes } from "@portcullis/rbac";
-import { createMemoryStore } from "@portcullis/core";
+import { createMemoryStore, toFetchHandler } from "@portcullis/core";
 import { createManualClock } from "@portcullis/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
@@ -58,7 +58,7 @@ describe("the API", () => {
       "trace-4711",
     ]);
     expect(world.lines.some((line) => line.includes('"requestId":"trace-4711"'))).toBe(true);
-    const token = await logInAs(call, "admin");
+    const token = await logInAs(call, "owner");
     const { events } = read(
       await call("GET", "/api/audit?limit=200", { token }),
       200,
@@ -106,6 +106,43 @@ describe("the API", () => {
     expect(changed.filter(({ status }) => status === 200)).toHaveLength(1);
     expect(changed.filter(({ status }) => status === 409)).toHaveLength(19);
     expect((await call("GET", "/api/workflows/unknown", { token })).status).toBe(404);
+  });
+
+  it("shows an admin the audit events of the own workspace only, and the whole log to who runs the service", async () => {
+    const { app, auth } = serviceOfItsOwn();
+    const handler = toFetchHandler(app);
+    const enter = async (name: string, role: string, workspaceId: string): Promise<(path: string) => Promise<Response>> => {
+      const account = {
+        email: `${name}@example.com`,
+        password: "correct horse battery",
+        name,
+        roles: [role],
+        orgId: workspaceId,
+        workspaceId,
+      };
+      expect((await auth.createAccount(account)).kind).toBe("ok");
+      const login = await auth.login(account);
+      const authorization = `Bearer ${login.kind === "ok" ? login.value.tokens.accessToken : ""}`;
+      return async (path) => handler(new Request(`http://localhost${path}`, { headers: { authorization } }));
+    };
+    const [here, there, owner] = [
+      await enter("ada", "admin", "here"),
+      await enter("bob", "admin", "there"),
+      await enter("eve", "owner", "there"),
+    ];
+    await (await here("/api/workflows")).text();
+    const workspaces = async (get: (path: string) => Promise<Response>): Promise<readonly unknown[]> => {
+      const answer = JSON.parse(await (await get("/api/audit?limit=200")).text()) as {
+        readonly data: { readonly events: readonly { readonly workspaceId?: string }[] };
+      }; // what auditRoutes answers
+      return [...new Set(answer.data.events.map(({ workspaceId }) => workspaceId))];
+    };
+    expect(await workspaces(there)).toEqual(["there"]);
+    expect((await there("/api/audit?workspace_id=here")).status).toBe(403);
+    expect((await there("/api/audit/verify")).status).toBe(403);
+    expect(await (await there("/api/audit/export?format=ndjson")).text()).not.toContain('"workspaceId":"here"');
+    expect(await workspaces(owner)).toContain("here");
+    expect((await owner("/api/audit/verify")).status).toBe(200);
   });
 
   it("of a risky workflow that changed after the approval runs nothing", async () => {

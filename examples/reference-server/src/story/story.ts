@@ -228,17 +228,20 @@ async function logOutEverywhere(world: World, { call, member }: Cast): Promise<v
 
 async function verifyTheAudit(world: World, { call, admin }: Cast): Promise<void> {
   chapter(world, "Export the audit trail, verify it, tamper with it");
-  const exported = await call("GET", "/api/audit/export?format=ndjson", { token: admin });
+  // An admin sees the own workspace; the log as a whole is the owner's.
+  expectProblem(await call("GET", "/api/audit/verify", { token: admin }), 403, 1101);
+  const owner = await logInAs(call, "owner");
+  const exported = await call("GET", "/api/audit/export?format=ndjson", { token: owner });
   assert.equal(exported.status, 200, exported.text);
-  const csv = await call("GET", "/api/audit/export?format=csv", { token: admin });
+  const csv = await call("GET", "/api/audit/export?format=csv", { token: owner });
   assert.ok(csv.status === 200 && /text\/csv/.test(csv.headers.get("content-type") ?? ""));
   const verdict = z.object({ verdict: z.string(), size: z.number() });
-  const before = read(await call("GET", "/api/audit/verify", { token: admin }), 200, verdict);
+  const before = read(await call("GET", "/api/audit/verify", { token: owner }), 200, verdict);
   assert.equal(before.verdict, "intact");
   world.narrate(`${before.size} entries exported; verified: ${before.verdict}.`);
   if (world.corruptAudit === undefined) return world.narrate("There is no database to tamper with in this store.");
   const index = await world.corruptAudit();
-  const after = read(await call("GET", "/api/audit/verify", { token: admin }), 200, verdict.extend({ firstBad: z.number() }));
+  const after = read(await call("GET", "/api/audit/verify", { token: owner }), 200, verdict.extend({ firstBad: z.number() }));
   assert.deepEqual([after.verdict, after.firstBad], ["tampered", index]);
   world.narrate(`One bit flipped in the database, in entry ${index}; verified: ${after.verdict}, at entry ${after.firstBad}.`);
 }
