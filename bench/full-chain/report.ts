@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync } from "node:fs";
 import type { Circumstances } from "../harness/results.js";
 import { type Comparison, type Figure, RATIO_BAR } from "./figures.js";
 
