@@ -60,7 +60,8 @@ async function measure(framework: string, phase: Phase): Promise<void> {
       take: requestsOf(workload, server.ready.tokens, server.ready.port),
     }));
   const lanes = workloads.map(lanesOf);
-  for (const lane of lanes.flat()) if (!lane.workload.isFirstSight) await send(lane, Math.max(lane.workload.callers, WARM_UP_REQUESTS / workloads.length));
+  for (const lane of lanes.flat())
+    if (!lane.workload.isFirstSight) await send(lane, Math.max(lane.workload.callers, WARM_UP_REQUESTS / workloads.length));
   for (const side of lanes) {
     for (let round = 0; round < ROUNDS; round += 1) for (const lane of rotate(side, round)) await sample(framework, lane);
   }
@@ -79,7 +80,9 @@ async function sample(framework: string, lane: Lane): Promise<void> {
   const before = await server.cpuMicros();
   await send(lane, REQUESTS);
   const spent = (await server.cpuMicros()) - before;
-  let own = series.find((each) => each.framework === framework && each.workload === workload && each.configuration.name === configuration.name);
+  let own = series.find(
+    (each) => each.framework === framework && each.workload === workload && each.configuration.name === configuration.name,
+  );
   if (own === undefined) series.push((own = { framework, workload, configuration, micros: [] }));
   own.micros.push(spent / REQUESTS);
 }

@@ -4,7 +4,14 @@ import fastifyJwt from "@fastify/jwt";
 import fastifyRateLimit from "@fastify/rate-limit";
 import { type Guard, principalFact } from "@portcullis/core";
 import { facts, guard, listen } from "@portcullis/fastify";
-import Fastify, { type FastifyBaseLogger, type FastifyInstance, type FastifyReply, type FastifyRequest, LogController, type onRequestHookHandler } from "fastify";
+import Fastify, {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+  type onRequestHookHandler,
+} from "fastify";
 import type { Logger } from "pino";
 import type { Framework } from "./configurations.js";
 import { type Claims, createTokenKey, HELMET_OPTIONS, may, popularTokens, requestId } from "./popular-duties.js";

@@ -65,7 +65,9 @@ async function popular(setting: Setting, logger: Logger | undefined): Promise<Se
     cors({ origin: ORIGINS, exposeHeaders: EXPOSED_HEADERS, allowMethods: CORS_METHODS, allowHeaders: CORS_REQUEST_HEADERS, maxAge: 600 }),
   );
   const LIMIT = { windowMs: MINUTE_MS, standardHeaders: "draft-7" } as const;
-  app.use(rateLimiter<PopularEnv>({ ...LIMIT, limit: addressLimit(setting), keyGenerator: (c) => getConnInfo(c).remote.address ?? "unknown" }));
+  app.use(
+    rateLimiter<PopularEnv>({ ...LIMIT, limit: addressLimit(setting), keyGenerator: (c) => getConnInfo(c).remote.address ?? "unknown" }),
+  );
   // Imported once: from a string it would be imported again for each request.
   const secret = await webcrypto.subtle.importKey("raw", key.bytes, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
   app.use(jwt({ secret, alg: "HS256" }));

@@ -16,7 +16,16 @@ import {
 import { createRateLimiter, type LimitRule } from "@portcullis/rate-limit";
 import { defineRbac, requirePermission } from "@portcullis/rbac";
 import type { Logger } from "pino";
-import { addressLimit, FORBIDDEN_ROLE, forged, ORIGINS, PERMITTED_ROLE, type Setting, TOKEN_CACHE_ENTRIES, type Tokens } from "./service.js";
+import {
+  addressLimit,
+  FORBIDDEN_ROLE,
+  forged,
+  ORIGINS,
+  PERMITTED_ROLE,
+  type Setting,
+  TOKEN_CACHE_ENTRIES,
+  type Tokens,
+} from "./service.js";
 
 /** Guards as they are mounted. */
 export interface MountedGuards {

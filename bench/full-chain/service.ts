@@ -7,7 +7,16 @@ import { type Logger, pino } from "pino";
 
 /** Origins whose pages may call; requests come from the first. */
 export const ORIGINS: [string, string] = ["https://app.example.com", "https://admin.example.com"];
-export const EXPOSED_HEADERS = ["x-request-id", "retry-after", "ratelimit", "ratelimit-policy", "location", "etag", "deprecation", "sunset"];
+export const EXPOSED_HEADERS = [
+  "x-request-id",
+  "retry-after",
+  "ratelimit",
+  "ratelimit-policy",
+  "location",
+  "etag",
+  "deprecation",
+  "sunset",
+];
 export const CORS_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 export const CORS_REQUEST_HEADERS = ["authorization", "content-type", "idempotency-key", "if-match", "x-request-id", "approval-id"];
 export const MINUTE_MS = 60_000;

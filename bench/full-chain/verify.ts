@@ -23,7 +23,10 @@ const DUTIES = [
 const LIMIT_FIELD = /^(x-)?ratelimit/;
 
 /** @throws {Error} The configuration does not answer as it must. */
-export async function verify(configuration: Configuration, { listening, tokens }: Pick<Served, "tokens"> & { readonly listening: { readonly port: number } }): Promise<void> {
+export async function verify(
+  configuration: Configuration,
+  { listening, tokens }: Pick<Served, "tokens"> & { readonly listening: { readonly port: number } },
+): Promise<void> {
   const { name, authenticates, authorises } = configuration;
   const url = `http://127.0.0.1:${listening.port}`;
   const expect = async (what: string, answer: Promise<Response>, status: number): Promise<Response> => {

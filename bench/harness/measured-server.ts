@@ -12,7 +12,11 @@ export interface MeasuredServer<Ready> {
 }
 
 /** Starts a built server; resolves when it calls `reportCpu`. */
-export async function startServer<Ready>(file: string, args: readonly string[], execArgv: readonly string[] = []): Promise<MeasuredServer<Ready>> {
+export async function startServer<Ready>(
+  file: string,
+  args: readonly string[],
+  execArgv: readonly string[] = [],
+): Promise<MeasuredServer<Ready>> {
   // The parent's own flags (its loader) are not the server's.
   const child = fork(file, args, { execArgv: [...execArgv] });
   const ready = (await answerOf(child)) as Ready; // the server was started for what it says
