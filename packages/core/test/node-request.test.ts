@@ -140,6 +140,15 @@ describe("nodeRequest", () => {
       expect(() => nodeRequest(wrong as never, NOWHERE, undefined)).toThrow(expect.objectContaining({ code: "wrong_adapter" }));
     }
   });
+
+  test("knows a request again, and one that shares its list of field lines is another", async () => {
+    const same = await serve(["GET / HTTP/1.1\r\nHost: a\r\n\r\n"], async (request, req) => {
+      const again = nodeRequest(req, NOWHERE, undefined);
+      const other = nodeRequest(Object.create(req, { rawHeaders: { value: req.rawHeaders } }), NOWHERE, undefined);
+      return [again === request, other === request];
+    });
+    expect(same).toEqual([true, false]);
+  });
 });
 
 describe("toRequest", () => {

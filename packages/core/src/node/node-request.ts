@@ -18,9 +18,9 @@ const NO_HEADERS: HeaderList = Object.freeze([]);
 // Registered, so that two copies of this module in one process still share the facts of a request.
 const REQUEST = Symbol.for("@portcullis/request");
 
-interface Tagged {
-  [REQUEST]?: NodeRequest;
-}
+// Kept on the list of field lines, which Node makes for each request: Express gives every request a hidden class of its own,
+// and a property more on such an object costs more than all guards that read it.
+type RawHeaders = readonly string[] & { [REQUEST]?: NodeRequest };
 
 /**
  * The guards' view of a Node request: the same object for every guard mounted on it, however often the framework asks.
@@ -29,8 +29,10 @@ interface Tagged {
  * @throws {ConfigurationError} `wrong_adapter`: this is no request of Node; the guard belongs to another framework.
  */
 export function nodeRequest<Native>(incoming: NodeIncoming, routing: Routing<Native>, native: Native): NodeRequest {
-  const tagged = incoming as NodeIncoming & Tagged; // the tag is optional: any incoming message may carry it
-  const request = tagged?.[REQUEST] ?? adopt(tagged);
+  const rawHeaders: RawHeaders | undefined = incoming?.rawHeaders;
+  const known = rawHeaders?.[REQUEST];
+  // A host that gave two requests one list would otherwise give the second the first one's principal.
+  const request = known !== undefined && known.incoming === incoming ? known : adopt(incoming, rawHeaders);
   request.routing = routing;
   request.native = native;
   return request;
@@ -49,7 +51,11 @@ export class NodeRequest implements GuardRequest {
   private lazyFacts: Facts | undefined = undefined;
   private body: Promise<Uint8Array> | undefined = undefined;
 
-  constructor(private readonly incoming: NodeIncoming) {}
+  constructor(
+    /** @internal */
+    readonly incoming: NodeIncoming,
+    private readonly rawHeaders: readonly string[],
+  ) {}
 
   get method(): string {
     return this.incoming.method ?? "GET";
@@ -72,7 +78,7 @@ export class NodeRequest implements GuardRequest {
 
   // From the raw field lines, not `headers`: Node drops the second line of some fields and joins others.
   header(name: string): string | undefined {
-    const { rawHeaders } = this.incoming;
+    const { rawHeaders } = this;
     let value: string | undefined;
     for (let index = 0; index < rawHeaders.length; index += 2) {
       if (!isField(rawHeaders[index], name)) continue;
@@ -82,7 +88,7 @@ export class NodeRequest implements GuardRequest {
     return value;
   }
   headerCount(name: string): number {
-    const { rawHeaders } = this.incoming;
+    const { rawHeaders } = this;
     let count = 0;
     for (let index = 0; index < rawHeaders.length; index += 2) if (isField(rawHeaders[index], name)) count += 1;
     return count;
@@ -107,7 +113,7 @@ export class NodeRequest implements GuardRequest {
     // A Host that is no host must not fail the request here: whoever cares about it reads the header.
     const url = URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}${path}` : `${scheme}://localhost${path}`;
     const body = method === "GET" || method === "HEAD" || this.declaredBytes() === 0 ? null : streamOf(incoming);
-    const request = new Request(url, { method, headers: headersOf(incoming.rawHeaders), body, duplex: "half" });
+    const request = new Request(url, { method, headers: headersOf(this.rawHeaders), body, duplex: "half" });
     return Object.defineProperty(request, "signal", { configurable: true, get: () => this.abortSignal(outgoing) });
   }
 
@@ -133,14 +139,15 @@ export class NodeRequest implements GuardRequest {
 }
 
 // Called by a framework, so types have not checked that there is a request of Node.
-function adopt(incoming: (NodeIncoming & Tagged) | undefined): NodeRequest {
-  if (!Array.isArray(incoming?.rawHeaders)) {
+function adopt(incoming: NodeIncoming, rawHeaders: RawHeaders | undefined): NodeRequest {
+  if (!Array.isArray(rawHeaders)) {
     throw new ConfigurationError(
       "wrong_adapter",
       "A guard got something that is no request of its framework. Import guard from the adapter of the framework it is mounted on.",
     );
   }
-  return (incoming[REQUEST] = new NodeRequest(incoming));
+  const kept: RawHeaders = rawHeaders;
+  return (kept[REQUEST] = new NodeRequest(incoming, rawHeaders));
 }
 
 function isField(rawName: string | undefined, name: string): boolean {

@@ -5,11 +5,15 @@ import { readyBody } from "./ready-body.js";
 
 /** Adds fields to a response that is not sent yet, overwriting or appending as the field demands. */
 export function writeHeaders(outgoing: NodeOutgoing, headers: HeaderList): void {
-  writeFields(outgoing, headers, setField, addField);
+  // Looked up once for all fields: Express gives every response a prototype, and with it a hidden class, of its own.
+  const { setHeader, appendHeader } = outgoing;
+  writeFields(
+    outgoing,
+    headers,
+    (_, name, value) => void setHeader.call(outgoing, name, value),
+    (_, name, value) => void appendHeader.call(outgoing, name, value),
+  );
 }
-
-const setField: WriteField<NodeOutgoing> = (outgoing, name, value) => void outgoing.setHeader(name, value);
-const addField: WriteField<NodeOutgoing> = (outgoing, name, value) => void outgoing.appendHeader(name, value);
 
 /** Calls `settle` once, when the response was sent or the client left, also where it left before this call. */
 export function settleAfter(incoming: NodeIncoming, outgoing: NodeOutgoing, settle: (outcome: Outcome) => void): void {
