@@ -1,5 +1,5 @@
 import type { Outcome } from "../guard/guard.js";
-import { type HeaderList, type WriteField, writeFields } from "../guard/header-list.js";
+import { type HeaderList, writeFields } from "../guard/header-list.js";
 import type { NodeIncoming, NodeOutgoing, NodeSocket } from "./incoming.js";
 import { readyBody } from "./ready-body.js";
 
