@@ -29,7 +29,8 @@ export interface CompactJws {
 const ALGORITHM = "HS256";
 /** Longer texts are refused unread: a bound on what a stranger can make us hash. */
 export const MAX_TOKEN_CHARACTERS = 8192;
-const SIGNATURE_CHARACTERS = 43; // 32 bytes
+/** Of HMAC-SHA-256: 32 bytes. */
+export const SIGNATURE_CHARACTERS = 43;
 const SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
 
 /**

@@ -1,11 +1,12 @@
 // The hot path: on every request. Synchronous as long as the store is; what does not change (signature, claims, principal)
-// is remembered by the whole token text, what can change (time, revocation) is looked at each time.
+// is remembered with the whole token text, what can change (time, revocation) is looked at each time.
 
 import { freezePrincipal, type MaybePromise, type SessionRecord, type SubjectState, type UserPrincipal, problems } from "@portcullis/core";
 import { LRUCache } from "lru-cache";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
+import { SIGNATURE_CHARACTERS } from "../jwt/compact-jws.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
 import type { AccessToken } from "./access-token.js";
 import type { Blacklist } from "./blacklist.js";
@@ -17,6 +18,7 @@ import { passwordSignature } from "./password-signature.js";
 export type AccessTokenVerifier = (token: string) => MaybePromise<AuthResult<AccessToken>>;
 
 interface Entry {
+  readonly token: string;
   readonly claims: AccessClaims;
   readonly secret: RingSecret;
   readonly accepted: AuthResult<AccessToken>;
@@ -36,7 +38,7 @@ export function createAccessTokenVerifier(
 ): AccessTokenVerifier {
   const { clock, store } = settings;
   const { jws, policy } = kinds.access;
-  // Keyed by the whole token text, never a hash or prefix of it: nothing collides.
+  // Found by the signature, which is short to hash, and taken only for the very token it was made for: nothing collides.
   const cache = settings.tokenCacheEntries === 0 ? undefined : new LRUCache<string, Entry>({ max: settings.tokenCacheEntries });
 
   const refuse = (denial: AuthDenial, reason: string): AuthDenial => {
@@ -83,8 +85,9 @@ export function createAccessTokenVerifier(
 
   return (token) => {
     const nowMs = clock.now();
-    const known = cache?.get(token);
-    if (known !== undefined) {
+    const signature = token.slice(-SIGNATURE_CHARACTERS);
+    const known = cache?.get(signature);
+    if (known !== undefined && known.token === token) {
       const refusal = timeRefusal(known.claims, nowMs);
       return refusal === undefined ? checkState(known) : refuse(refusal === "expired" ? EXPIRED : INVALID, refusal);
     }
@@ -92,8 +95,8 @@ export function createAccessTokenVerifier(
     if (opened.kind === "refused") return refuse(INVALID, opened.reason);
     const claims = readAccessClaims(opened.claims, policy, nowMs);
     if (typeof claims === "string") return refuse(claims === "expired" ? EXPIRED : INVALID, claims);
-    const entry: Entry = { claims, secret: opened.secret, accepted: ok(toAccessToken(claims)), passwordVersion: undefined };
-    cache?.set(token, entry);
+    const entry: Entry = { token, claims, secret: opened.secret, accepted: ok(toAccessToken(claims)), passwordVersion: undefined };
+    cache?.set(signature, entry);
     return checkState(entry);
   };
 }
