@@ -22,7 +22,7 @@ const ROUNDS = Number(process.argv[3] ?? 15);
 const REQUESTS = 500;
 // Of each process, before its first turn: V8 takes so long until the hot paths are compiled for good.
 const WARM_UP_REQUESTS = 30_000;
-const CONNECTIONS = 8;
+const CONNECTIONS = 30;
 
 /** A configuration's process under one workload. */
 interface Lane {

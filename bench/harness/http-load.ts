@@ -5,7 +5,7 @@ import { connect, type Socket } from "node:net";
 /** Connections to one server that are kept alive. */
 export interface HttpLoad {
   /**
-   * Sends the requests, each connection one at a time, and consumes every response to its last byte.
+   * Sends the requests, one on each connection at a time, and consumes every response to its last byte.
    *
    * @throws {Error} A response has another status than 200.
    */
@@ -41,37 +41,47 @@ function open(port: number): Promise<Socket> {
   });
 }
 
+// In volleys: one request on every connection, then all answers. Every server, fast or slow, then finds its requests in the
+// same portions; otherwise a slow one would answer one at a time, and pay a wake-up of the client for each.
 function drive(sockets: readonly Socket[], requests: readonly Buffer[], done: () => void, fail: (error: Error) => void): void {
   let sent = 0;
-  let unanswered = requests.length;
-  for (const socket of sockets) {
+  let unanswered = 0;
+  let isOver = false;
+  const readers = sockets.map((socket) => {
     // Bytes of the response still to come; 0 between two responses.
     let missing = 0;
-    const next = (): void => {
-      const request = requests[sent];
-      if (request === undefined) return stop();
-      sent += 1;
-      socket.write(request);
-    };
     const read = (chunk: Buffer): void => {
       if (missing === 0) missing = responseLength(chunk);
-      if (Number.isNaN(missing)) {
-        stop();
-        return fail(new Error(`Not the response that is measured: ${chunk.toString("latin1").slice(0, 300)}`));
-      }
+      if (Number.isNaN(missing)) return end(new Error(`Not the response that is measured: ${chunk.toString("latin1").slice(0, 300)}`));
       missing -= chunk.length;
       if (missing > 0) return;
       unanswered -= 1;
-      next();
-      if (unanswered === 0) done();
+      if (unanswered === 0) fire();
     };
-    const onClose = (): void => fail(new Error("The server closed a connection."));
-    const stop = (): void => {
-      socket.off("data", read).off("close", onClose);
-    };
-    socket.on("data", read).once("close", onClose);
-    next();
-  }
+    socket.on("data", read);
+    return read;
+  });
+  const onClose = (): void => end(new Error("The server closed a connection."));
+  for (const socket of sockets) socket.once("close", onClose);
+  const end = (error?: Error): void => {
+    isOver = true;
+    for (const [index, socket] of sockets.entries()) socket.off("data", readers[index] as (chunk: Buffer) => void).off("close", onClose); // one for each
+    if (error === undefined) done();
+    else fail(error);
+  };
+  const fire = (): void => {
+    const volley = requests.slice(sent, sent + sockets.length);
+    if (volley.length === 0) return end();
+    sent += volley.length;
+    unanswered = volley.length;
+    for (const [index, request] of volley.entries()) sockets[index]?.write(request);
+  };
+  // Never asleep: a server that wakes its client pays for it, and only a server that is slower than the client has to.
+  const stayAwake = (): void => {
+    if (!isOver) setImmediate(stayAwake);
+  };
+  fire();
+  stayAwake();
 }
 
 const STATUS = Buffer.from("HTTP/1.1 200 ");
