@@ -19,7 +19,23 @@ export { parsePage } from "./http/pagination.js";
 export { problemResponse, renderProblemJson } from "./http/render-problem.js";
 export { defineRoute } from "./http/route.js";
 export { createMemoryStore } from "./memory/memory-store.js";
-export { clampDebt, hasRoom, limitState, roomFor, spanOf } from "./runtime/limit-state.js";
+export {
+  calendarUse,
+  clampDebt,
+  countCharge,
+  countState,
+  emptyAt,
+  hasCountRoom,
+  hasRoom,
+  isBucket,
+  limitState,
+  periodAround,
+  roomFor,
+  settledDebt,
+  settledUse,
+  spanOf,
+  windowUse,
+} from "./runtime/limit-state.js";
 export { parseQuery } from "./http/route-input.js";
 export { securityHeaders } from "./http/security-headers.js";
 export { JsonRefused, parseStrictJson } from "./http/strict-json.js";
@@ -29,6 +45,7 @@ export { problems } from "./problem/catalogue.js";
 export { ConfigurationError, DuplicateLogKey, invalidOption, ProblemError, StoreUnavailable } from "./problem/errors.js";
 export { CATEGORIES, defineProblem, problemBody } from "./problem/problem.js";
 export { systemClock } from "./runtime/clock.js";
+export { createDeadlines } from "./runtime/deadlines.js";
 export { createJob } from "./runtime/job.js";
 export { noMetrics } from "./runtime/metrics.js";
 export { quietly } from "./runtime/quietly.js";
@@ -55,12 +72,26 @@ export type { MountOptions } from "./http/mounting.js";
 export type { ProblemResponse, RenderProblem } from "./http/render-problem.js";
 export type { Method, Route, RouteContext, RouteDefinition, RouteInput, RouteResponse, Stability } from "./http/route.js";
 export type { Schema, SchemaIssue, SchemaOutput, SchemaResult } from "./http/schema.js";
+export type { LimitUsage, MemoryLimits } from "./memory/limits.js";
 export type { MemoryStore, MemoryStoreOptions } from "./memory/memory-store.js";
 export type { ApiKeyRecord, ApiKeys } from "./ports/api-keys.js";
 export type { ApprovalChange, ApprovalRecord, Approvals, ApprovalStatus } from "./ports/approvals.js";
 export type { Counters, CounterState } from "./ports/counters.js";
 export type { Leases } from "./ports/leases.js";
-export type { LimitCell, LimitResult, Limits, LimitState } from "./ports/limits.js";
+export type {
+  BucketCell,
+  CalendarCell,
+  LeaseState,
+  LimitAsk,
+  LimitCell,
+  LimitHolder,
+  LimitHolderKind,
+  LimitLease,
+  LimitResult,
+  Limits,
+  LimitState,
+  WindowCell,
+} from "./ports/limits.js";
 export type { Log, LogBatch, LogEntry, LogFilter, LogHead, StoredLogEntry } from "./ports/log.js";
 export type { ClaimedDelivery, Delivery, DeliveryStatus, Outbox, Settlement } from "./ports/outbox.js";
 export type { Records, StoredRecord } from "./ports/records.js";
@@ -71,5 +102,7 @@ export type { Tickets } from "./ports/tickets.js";
 export type { ConfigurationErrorCode } from "./problem/errors.js";
 export type { JsonValue, Problem, ProblemCategory, ProblemDefinition, ProblemFactory, ProblemOptions } from "./problem/problem.js";
 export type { Clock } from "./runtime/clock.js";
+export type { Deadline } from "./runtime/deadlines.js";
 export type { Job, JobOptions, JobStatus } from "./runtime/job.js";
+export type { LimitUse } from "./runtime/limit-state.js";
 export type { Counter, Gauge, Histogram, Labels, MetricDefinition, Metrics } from "./runtime/metrics.js";

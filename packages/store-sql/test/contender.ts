@@ -11,7 +11,8 @@ await once(process.stdin, "data");
 
 const hour = 3_600_000;
 const { tickets, counters, limits, sessions, leases, records, log, outbox, approvals, subjects } = store;
-const won = { put: 0, taken: 0, counted: 0, limited: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 };
+const won = { put: 0, taken: 0, counted: 0, limited: 0, placed: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 };
+const tier = { kind: "bucket", id: "tier", capacity: 50, intervalMs: hour, cost: 1 } as const;
 const claimed: string[] = [];
 let longestMs = 0;
 const count = (name: keyof typeof won, isWon: boolean): void => void (won[name] += isWon ? 1 : 0);
@@ -22,7 +23,9 @@ await Promise.all(
     count("put", await tickets.put(`put-${round}`, own, hour));
     count("taken", (await tickets.take(`there-${round}`)) !== undefined);
     count("counted", (await counters.add("all", 1, { limit: 50, windowMs: hour })).accepted);
-    count("limited", (await limits.consume("all", [{ id: "tier", capacity: 50, intervalMs: hour, cost: 1 }])).allowed);
+    count("limited", (await limits.consume({ kind: "user", id: "ada", cells: [tier] })).allowed);
+    const place = { id: "job", capacity: 20, key: own, ttlMs: hour };
+    count("placed", (await limits.consume({ kind: "org", id: "ada", cells: [], lease: place })).allowed);
     count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
     count("leased", await leases.acquire(`job-${round}`, own, hour));
     count("inserted", (await records.insert("users", { id: own, scope: "s", uniqueKey: `mail-${round}`, value: "{}" })) !== undefined);

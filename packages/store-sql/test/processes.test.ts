@@ -33,7 +33,7 @@ async function race(target: string, processes: number): Promise<void> {
 
   const sum = (name: string): number => reports.reduce((total, { won }) => total + (won[name] ?? 0), 0);
   for (const name of ["put", "taken", "leased", "inserted", "opened", "changed"]) expect([name, sum(name)]).toEqual([name, ROUNDS]);
-  expect([sum("counted"), sum("limited")]).toEqual([50, 50]);
+  expect([sum("counted"), sum("limited"), sum("placed")]).toEqual([50, 50, 20]);
   // Each hash leads to the next one, so each is exchanged at most once.
   expect((await store.sessions.find("session"))?.refreshHash).toBe(`hash-${sum("rotated")}`);
   expect((await store.sessions.list("capped")).length).toBe(3);

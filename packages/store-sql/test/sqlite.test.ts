@@ -2,13 +2,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { ConfigurationError, StoreUnavailable } from "@portcullis/core";
+import { type BucketCell, ConfigurationError, type LimitCell, type LimitHolder, type Limits, StoreUnavailable } from "@portcullis/core";
 import { openSqlStore, type SqliteDatabase } from "@portcullis/store-sql";
 import { createManualClock } from "@portcullis/testkit";
 import { afterAll, describe, expect, it } from "vitest";
 import { isBusy, openSqliteDatabase } from "../src/driver/sqlite-database.js";
 
 const HOUR_MS = 3_600_000;
+const ada: LimitHolder = { kind: "user", id: "ada" };
+const once: BucketCell = { kind: "bucket", id: "tier", capacity: 1, intervalMs: HOUR_MS, cost: 1 };
 const folder = mkdtempSync(join(tmpdir(), "portcullis-sql-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 let files = 0;
@@ -198,14 +200,14 @@ describe("an open database", () => {
     for (let index = 0; index < 200; index += 1) {
       await store.tickets.put(`short ${index}`, "v", 10);
       await store.counters.add(`short ${index}`, 1, { limit: 1, windowMs: 10 });
-      await store.limits.consume(`short ${index}`, [{ id: "tier", capacity: 1, intervalMs: 10, cost: 1 }]);
+      await store.limits.consume({ kind: "user", id: `short ${index}`, cells: [{ ...once, intervalMs: 10 }] });
       await store.sessions.create({ id: `short ${index}`, subjectId: `ada ${index}`, refreshHash: "h", ttlMs: 10, data: "" }, 3);
     }
     clock.advance(10);
     for (let index = 0; index < 64; index += 1) {
       await store.tickets.put(`long ${index}`, "v", HOUR_MS);
       await store.counters.add(`long ${index}`, 1, { limit: 1, windowMs: HOUR_MS });
-      await store.limits.consume(`long ${index}`, [{ id: "tier", capacity: 1, intervalMs: HOUR_MS, cost: 1 }]);
+      await store.limits.consume({ kind: "user", id: `long ${index}`, cells: [once] });
       await store.sessions.create({ id: `long ${index}`, subjectId: "bob", refreshHash: "h", ttlMs: HOUR_MS, data: "" }, 0);
     }
     for (const table of ["tickets", "counters", "limits", "sessions"]) {
@@ -214,12 +216,75 @@ describe("an open database", () => {
     database.close();
   });
 
+  it.each<[string, (limits: Limits, now: number) => unknown]>([
+    ["a bucket", (limits) => limits.consume({ ...ada, cells: [{ ...once, intervalMs: 2_000 }] })],
+    ["a window", (limits) => limits.consume({ ...ada, cells: [{ kind: "window", id: "w", capacity: 1, windowMs: 1_000, cost: 1 }] })],
+    [
+      "a period",
+      (limits, now) =>
+        limits.consume({ ...ada, cells: [{ kind: "calendar", id: "c", capacity: 1, boundaries: [now - 1, now + 2_000], cost: 1 }] }),
+    ],
+    ["a place in use", (limits) => limits.consume({ ...ada, cells: [], lease: { id: "job", capacity: 1, key: "k", ttlMs: 2_000 } })],
+    ["a block", (limits) => limits.block(ada, 2_000)],
+  ])("%s keeps its holder's row for as long as it counts", async (_, charge) => {
+    const clock = createManualClock();
+    const database = await openSqliteDatabase(":memory:");
+    const store = await openSqlStore(database, { clock });
+    const rows = async (): Promise<readonly unknown[]> => {
+      for (let index = 0; index < 64; index += 1) {
+        await store.limits.consume({ kind: "user", id: `${clock.now()} ${index}`, cells: [once] });
+      }
+      return database.prepare("SELECT holder FROM portcullis_limits WHERE holder = 'user:ada'").all();
+    };
+    await charge(store.limits, clock.now());
+    await store.limits.consume({ ...ada, cells: [{ ...once, id: "brief", intervalMs: 1 }] });
+    clock.advance(1_999);
+    expect(await rows()).toHaveLength(1);
+    clock.advance(1);
+    expect(await rows()).toHaveLength(0);
+    database.close();
+  });
+
+  it("a denial, a look, a dry run and a settlement of nothing write nothing", async () => {
+    const database = await openSqliteDatabase(":memory:");
+    const { limits } = await openSqlStore(database, { clock: createManualClock() });
+    const cells: readonly LimitCell[] = [once, { kind: "window", id: "w", capacity: 1, windowMs: HOUR_MS, cost: 1 }];
+    const changes = (): unknown => database.prepare("SELECT total_changes() AS changes").all()[0];
+    const costing = (cost: number): readonly LimitCell[] => cells.map((cell) => ({ ...cell, cost }));
+    const { at } = await limits.consume({ ...ada, cells });
+    const before = changes();
+    expect((await limits.consume({ ...ada, cells })).allowed).toBe(false);
+    await limits.consume({ ...ada, cells: costing(0) });
+    await limits.consume({ ...ada, id: "bob", cells, dryRun: true });
+    await limits.settle({ ...ada, id: "bob", cells }, at);
+    await limits.settle({ ...ada, cells: costing(-1), lease: { id: "job", capacity: 1, key: "unknown", ttlMs: 1 } }, at);
+    expect(await limits.renew(ada, { id: "job", capacity: 1, key: "unknown", ttlMs: 1 })).toBe(false);
+    await limits.block(ada, 0);
+    await limits.reset({ ...ada, id: "bob" });
+    expect(changes()).toEqual(before);
+    database.close();
+  });
+
+  it("what is over leaves a holder's row with the next write", async () => {
+    const clock = createManualClock();
+    const database = await openSqliteDatabase(":memory:");
+    const { limits } = await openSqlStore(database, { clock });
+    for (let index = 0; index < 50; index += 1) {
+      await limits.consume({ ...ada, cells: [{ ...once, id: `${index}` }], lease: { id: `${index}`, capacity: 1, key: "k", ttlMs: 10 } });
+    }
+    clock.advance(HOUR_MS);
+    await limits.consume({ ...ada, cells: [{ ...once, id: "now" }] });
+    const [row] = database.prepare("SELECT ledger FROM portcullis_limits").all() as { readonly ledger: string }[]; // a fact of the query
+    expect(JSON.parse(row?.ledger ?? "")).toMatchObject({ cells: [["bucket:now", {}]], leases: [] });
+    database.close();
+  });
+
   it("limits of a fraction of a ms are exact, far from the epoch", async () => {
     const clock = createManualClock(Date.UTC(2090, 0, 1));
     const store = await openSqlStore(":memory:", { clock });
-    const cell = { id: "tier", capacity: 10_000, intervalMs: 0.007, cost: 1 };
+    const cells = [{ ...once, capacity: 10_000, intervalMs: 0.007 }];
     let passed = 0;
-    for (let call = 0; call < 10_100; call += 1) if ((await store.limits.consume("ada", [cell])).allowed) passed += 1;
+    for (let call = 0; call < 10_100; call += 1) if ((await store.limits.consume({ ...ada, cells })).allowed) passed += 1;
     expect(passed).toBe(10_000);
     await store.close();
   });

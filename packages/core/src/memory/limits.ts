@@ -1,55 +1,261 @@
-import { clampDebt, hasRoom, limitState, spanOf } from "../runtime/limit-state.js";
-import type { LimitCell, LimitResult, Limits } from "../ports/limits.js";
+import { StoreUnavailable } from "../problem/errors.js";
+import type {
+  BucketCell,
+  LeaseState,
+  LimitAsk,
+  LimitCell,
+  LimitHolder,
+  LimitLease,
+  LimitResult,
+  Limits,
+  LimitState,
+} from "../ports/limits.js";
 import type { Clock } from "../runtime/clock.js";
-import { LimitTable } from "./limit-table.js";
+import {
+  calendarUse,
+  clampDebt,
+  countCharge,
+  countState,
+  emptyAt,
+  hasCountRoom,
+  hasRoom,
+  isBucket,
+  limitState,
+  type LimitUse,
+  settledDebt,
+  settledUse,
+  spanOf,
+  windowUse,
+} from "../runtime/limit-state.js";
+import { LeaseTable } from "./lease-table.js";
+import { LimitTable, NO_SLOT } from "./limit-table.js";
 
-/** Rate limits in this process, on the monotonic clock: a step of the wall clock neither locks anyone out nor refills anything. */
-export function createMemoryLimits(clock: Clock, maxCells: number): Limits {
+/** Limits in the memory of this process, with what they hold. */
+export interface MemoryLimits extends Limits {
+  consume(ask: LimitAsk): LimitResult;
+  settle(ask: LimitAsk, at: number): void;
+  renew(holder: LimitHolder, lease: LimitLease): boolean;
+  block(holder: LimitHolder, ms: number): void;
+  reset(holder: LimitHolder): void;
+  /** Takes over what another store said: as much is used here. What was used here beyond that stays used. */
+  adopt(holder: LimitHolder, cells: readonly LimitCell[], states: readonly LimitState[]): void;
+  usage(): LimitUsage;
+}
+
+/** What limits hold in memory. */
+export interface LimitUsage {
+  /** Limits in use. */
+  readonly cells: number;
+  /** Whether the memory was full, so that new holders share cells. */
+  readonly isFull: boolean;
+  readonly leases: number;
+  readonly blocks: number;
+}
+
+type CountCell = Exclude<LimitCell, BucketCell>;
+
+const NO_CELLS: readonly LimitState[] = Object.freeze([]);
+
+/** Rate limits in this process, on the monotonic clock: a step of the wall clock neither locks anyone out nor refills anything, the calendar's excepted. */
+export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits {
   const table = new LimitTable(maxCells);
+  const leases = new LeaseTable(maxCells);
+  const blocks = new Map<string, number>();
+  const leftMs = (endAt: number): number => endAt - clock.now();
 
-  const store = (subject: string, cell: LimitCell, arrival: number): void => table.set(subject, cell.id, arrival, spanOf(cell));
-
-  function debtOf(subject: string, cell: LimitCell, now: number): number {
-    const slot = table.find(subject, cell.id);
-    const arrival = table.arrivalAt(slot, subject, cell.id);
+  function debtOf(holder: LimitHolder & Pick<LimitAsk, "dryRun">, cell: BucketCell, slot: number, now: number): number {
+    const arrival = table.arrivalAt(slot);
     if (!(arrival > now)) return 0;
-    const spanMs = table.spanAt(slot) ?? spanOf(cell);
+    const spanMs = table.spanAt(slot, cell);
     const debtMs = clampDebt(cell, arrival - now, spanMs);
     // A changed limit takes effect now, denied or not: from here on the debt shrinks at the new rate.
-    if (spanMs !== spanOf(cell)) store(subject, cell, now + debtMs);
+    if (spanMs !== spanOf(cell) && holder.dryRun !== true) table.put(holder, cell, slot, now + debtMs);
     return debtMs;
   }
 
+  function useOf(cell: CountCell, slot: number, now: number): LimitUse {
+    const stored = table.useAt(slot);
+    // By the wall clock alone: where that was set back, the period ends later than its arrival time says.
+    if (cell.kind === "calendar") return calendarUse(cell, stored, clock.now());
+    return windowUse(cell, table.arrivalAt(slot) > now ? stored : undefined, table.spanAt(slot, cell), now);
+  }
+
+  function putUse(holder: LimitHolder, cell: CountCell, slot: number, use: LimitUse, now: number): void {
+    if (cell.kind === "window") return table.put(holder, cell, slot, emptyAt(cell, use, now), use);
+    const wall = clock.now();
+    // A period has no window before it: its end stands there, for the sweep.
+    const endAt = emptyAt(cell, use, wall);
+    table.put(holder, cell, slot, now + (endAt - wall), { ...use, previous: endAt });
+  }
+
+  const timeOf = (cell: CountCell, now: number): number => (cell.kind === "window" ? now : clock.now());
+
   // What most calls are: nothing else can be refused, so the cell is looked up once.
-  function consumeOne(subject: string, cell: LimitCell, now: number): LimitResult {
-    const debtMs = debtOf(subject, cell, now);
+  function consumeBucket(ask: LimitAsk, cell: BucketCell, now: number): LimitResult {
+    const slot = table.find(ask, cell, now);
+    const debtMs = slot === NO_SLOT ? 0 : debtOf(ask, cell, slot, now);
     const allowed = hasRoom(cell, debtMs);
-    if (allowed && cell.cost > 0) store(subject, cell, now + debtMs + cell.cost * cell.intervalMs);
-    return Object.freeze({ allowed, cells: Object.freeze([limitState(cell, debtMs, allowed)]) });
+    const isCharged = allowed && ask.dryRun !== true;
+    if (isCharged && cell.cost > 0) table.put(ask, cell, slot, now + debtMs + cell.cost * cell.intervalMs);
+    return new BucketResult(cell, debtMs, allowed, isCharged, now);
+  }
+
+  function consumeAll(ask: LimitAsk, now: number): LimitResult {
+    const { cells, lease } = ask;
+    const blockedMs = blockedFor(ask, now);
+    let allowed = blockedMs === 0;
+    const slots = cells.map((cell) => table.find(ask, cell, now));
+    const uses: (number | LimitUse)[] = [];
+    for (const [index, cell] of cells.entries()) {
+      const slot = slots[index] as number; // one slot for each cell
+      const use = isBucket(cell) ? debtOf(ask, cell, slot, now) : useOf(cell, slot, now);
+      uses.push(use);
+      if (!isFree(cell, use, now)) allowed = false;
+    }
+    const free = lease === undefined ? Infinity : leases.free(ask, lease, now);
+    if (free <= 0) allowed = false;
+    const isCharged = allowed && ask.dryRun !== true;
+    const isTaken = isCharged && lease !== undefined && lease.ttlMs > 0;
+    if (isTaken) leases.take(ask, lease, now);
+    const states = cells.map((cell, index) => charge(ask, cell, slots[index] as number, uses[index] as number | LimitUse, isCharged, now)); // one of each for each cell
+    const leaseState: LeaseState | undefined =
+      lease === undefined ? undefined : Object.freeze({ allowed: free > 0, remaining: Math.max(0, free - (isTaken ? 1 : 0)) });
+    return new MemoryResult(allowed, states, leaseState, blockedMs, now);
+  }
+
+  function isFree(cell: LimitCell, use: number | LimitUse, now: number): boolean {
+    if (isBucket(cell)) return hasRoom(cell, use as number); // a bucket's use is its debt
+    return hasCountRoom(cell, use as LimitUse, timeOf(cell, now));
+  }
+
+  function charge(holder: LimitHolder, cell: LimitCell, slot: number, use: number | LimitUse, isCharged: boolean, now: number): LimitState {
+    if (isBucket(cell)) {
+      const debtMs = use as number; // a bucket's use is its debt
+      if (isCharged && cell.cost > 0) table.put(holder, cell, slot, now + debtMs + cell.cost * cell.intervalMs);
+      return limitState(cell, debtMs, isCharged);
+    }
+    const counted = use as LimitUse;
+    if (isCharged && cell.cost > 0) putUse(holder, cell, slot, countCharge(counted, cell.cost), now);
+    return countState(cell, counted, timeOf(cell, now), isCharged);
+  }
+
+  function adoptOne(holder: LimitHolder, cell: LimitCell, state: LimitState | undefined, now: number): void {
+    if (state === undefined || !(state.resetMs > 0)) return;
+    const slot = table.find(holder, cell, now);
+    if (isBucket(cell)) {
+      const debtMs = Math.min(state.resetMs, spanOf(cell));
+      if (debtMs > debtOf(holder, cell, slot, now)) table.put(holder, cell, slot, now + debtMs);
+      return;
+    }
+    const use = useOf(cell, slot, now);
+    const missing = countState(cell, use, timeOf(cell, now), false).remaining - state.remaining;
+    if (missing > 0) putUse(holder, cell, slot, countCharge(use, missing), now);
+  }
+
+  function blockedFor(holder: LimitHolder, now: number): number {
+    if (blocks.size === 0) return 0;
+    const until = blocks.get(keyOf(holder));
+    if (until === undefined) return 0;
+    if (until > now) return until - now;
+    blocks.delete(keyOf(holder));
+    return 0;
   }
 
   return Object.freeze({
-    consume(subject: string, cells: readonly LimitCell[]): LimitResult {
+    consume(ask: LimitAsk): LimitResult {
       const now = clock.monotonic();
-      table.sweep(now);
-      const [only] = cells;
-      if (only !== undefined && cells.length === 1) return consumeOne(subject, only, now);
-      let allowed = true;
-      for (const cell of cells) if (!hasRoom(cell, debtOf(subject, cell, now))) allowed = false;
-      const states = cells.map((cell) => {
-        const debtMs = debtOf(subject, cell, now);
-        if (allowed && cell.cost > 0) store(subject, cell, now + debtMs + cell.cost * cell.intervalMs);
-        return limitState(cell, debtMs, allowed);
-      });
-      return Object.freeze({ allowed, cells: Object.freeze(states) });
-    },
-    refund(subject: string, cells: readonly LimitCell[]): void {
-      const now = clock.monotonic();
-      for (const cell of cells) {
-        const debtMs = debtOf(subject, cell, now);
-        if (debtMs > 0 && cell.cost > 0) store(subject, cell, now + debtMs - cell.cost * cell.intervalMs);
+      table.sweep(now, leftMs);
+      const { cells } = ask;
+      const only = cells[0];
+      if (only === undefined && ask.lease === undefined && blocks.size === 0) return new MemoryResult(true, NO_CELLS, undefined, 0, now);
+      if (only !== undefined && cells.length === 1 && isBucket(only) && ask.lease === undefined && blocks.size === 0) {
+        return consumeBucket(ask, only, now);
       }
+      return consumeAll(ask, now);
     },
-    reset: (subject: string): void => table.removeAll(subject),
+    settle(ask: LimitAsk, at: number): void {
+      const now = clock.monotonic();
+      for (const cell of ask.cells) {
+        if (cell.cost === 0) continue;
+        const slot = table.find(ask, cell, now);
+        if (isBucket(cell)) {
+          const debtMs = debtOf(ask, cell, slot, now);
+          if (debtMs > 0 || cell.cost < 0) table.put(ask, cell, slot, now + settledDebt(cell, debtMs));
+        } else {
+          // `at` is on the monotonic axis.
+          const chargedAt = at + (timeOf(cell, now) - now);
+          const use = useOf(cell, slot, now);
+          const settled = settledUse(cell, use, chargedAt);
+          if (settled.current !== use.current || settled.previous !== use.previous) putUse(ask, cell, slot, settled, now);
+        }
+      }
+      if (ask.lease !== undefined) leases.release(ask, ask.lease);
+    },
+    renew: (holder: LimitHolder, lease: LimitLease): boolean => leases.renew(holder, lease, clock.monotonic()),
+    block(holder: LimitHolder, ms: number): void {
+      const now = clock.monotonic();
+      blocks.delete(keyOf(holder));
+      if (!(ms > 0)) return;
+      for (const [key, until] of blocks) if (until <= now) blocks.delete(key);
+      if (blocks.size >= maxCells) {
+        throw new StoreUnavailable("limits.block", { cause: new RangeError(`The memory store holds ${maxCells} blocks.`) });
+      }
+      blocks.set(keyOf(holder), now + ms);
+    },
+    reset(holder: LimitHolder): void {
+      table.removeAll(holder);
+      blocks.delete(keyOf(holder));
+    },
+    adopt(holder: LimitHolder, cells: readonly LimitCell[], states: readonly LimitState[]): void {
+      const now = clock.monotonic();
+      table.sweep(now, leftMs);
+      for (let index = 0; index < cells.length; index += 1) adoptOne(holder, cells[index] as LimitCell, states[index], now); // index < length
+    },
+    usage(): LimitUsage {
+      const now = clock.monotonic();
+      return Object.freeze({ cells: table.size, isFull: table.isSharing(now), leases: leases.size, blocks: blocks.size });
+    },
   });
+}
+
+// A class, not a frozen literal: freezing costs more than the whole verdict. Getters without setters: nobody changes it either.
+class MemoryResult implements LimitResult {
+  constructor(
+    readonly allowed: boolean,
+    readonly cells: readonly LimitState[],
+    readonly lease: LeaseState | undefined,
+    readonly blockedMs: number,
+    readonly at: number,
+  ) {}
+}
+
+/** Of one bucket alone: what most calls are takes one small object. */
+class BucketResult implements LimitResult {
+  readonly #cell: BucketCell;
+  readonly #debtMs: number;
+  readonly #isCharged: boolean;
+  constructor(
+    cell: BucketCell,
+    debtMs: number,
+    readonly allowed: boolean,
+    isCharged: boolean,
+    readonly at: number,
+  ) {
+    this.#cell = cell;
+    this.#debtMs = debtMs;
+    this.#isCharged = isCharged;
+  }
+  get cells(): readonly LimitState[] {
+    return Object.freeze([limitState(this.#cell, this.#debtMs, this.#isCharged)]);
+  }
+  get lease(): undefined {
+    return undefined;
+  }
+  get blockedMs(): number {
+    return 0;
+  }
+}
+
+function keyOf({ kind, id }: LimitHolder): string {
+  return `${kind}:${id}`;
 }

@@ -5,7 +5,7 @@ import { createMemoryApiKeys } from "./api-keys.js";
 import { createMemoryApprovals } from "./approvals.js";
 import { createMemoryCounters } from "./counters.js";
 import { createMemoryLeases } from "./leases.js";
-import { createMemoryLimits } from "./limits.js";
+import { createMemoryLimits, type MemoryLimits } from "./limits.js";
 import { createMemoryLog } from "./log.js";
 import { createMemoryOutbox } from "./outbox.js";
 import { createMemoryRecords } from "./records.js";
@@ -26,7 +26,7 @@ export interface MemoryStoreOptions {
 }
 
 /** Every port, in the memory of this process. */
-export type MemoryStore = Ports & StoreLifecycle;
+export type MemoryStore = Omit<Ports, "limits"> & { readonly limits: MemoryLimits } & StoreLifecycle;
 
 const DEFAULTS = Object.freeze({ maxLimitCells: 500_000, maxTickets: 1_000_000, maxCounters: 1_000_000 });
 const MOST = 2 ** 24;

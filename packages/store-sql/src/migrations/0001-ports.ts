@@ -19,10 +19,11 @@ CREATE TABLE portcullis_counters (
 ) {strict};
 CREATE INDEX portcullis_counters_end ON portcullis_counters (expires_at);
 
--- One row per subject, with all its cells: checked and charged together.
+-- One row per holder, with all its limits, places in use and its block: checked and charged together.
 CREATE TABLE portcullis_limits (
-  subject {text} NOT NULL PRIMARY KEY,
-  cells {text} NOT NULL,
+  holder {text} NOT NULL PRIMARY KEY,
+  ledger {text} NOT NULL,
+  -- When nothing of it counts any more.
   full_at {integer} NOT NULL
 ) {strict};
 CREATE INDEX portcullis_limits_end ON portcullis_limits (full_at);

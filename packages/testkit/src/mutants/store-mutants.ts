@@ -3,9 +3,11 @@ import type { ManualClock } from "../manual-clock.js";
 import type { PortName, StoreHost } from "../port-laws/port-law.js";
 import { approvalMutants, logMutants } from "./durable-port-mutants.js";
 import { apiKeyMutants, recordMutants, sessionMutants, subjectMutants } from "./identity-port-mutants.js";
+import { limitMutants } from "./limit-mutants.js";
+import { placeAndBlockMutants } from "./limit-place-mutants.js";
 import { outboxMutants } from "./outbox-mutants.js";
 import type { PortMutant } from "./port-mutant.js";
-import { counterMutants, leaseMutants, limitMutants, ticketMutants } from "./short-lived-port-mutants.js";
+import { counterMutants, leaseMutants, ticketMutants } from "./short-lived-port-mutants.js";
 
 /** A store with one mistake, and the laws that must notice it. */
 export interface StoreMutant {
@@ -35,7 +37,7 @@ function mutantsOf<Name extends PortName>(port: Name, mutants: readonly PortMuta
 export const storeMutants: readonly StoreMutant[] = Object.freeze([
   ...mutantsOf("tickets", ticketMutants),
   ...mutantsOf("counters", counterMutants),
-  ...mutantsOf("limits", limitMutants),
+  ...mutantsOf("limits", [...limitMutants, ...placeAndBlockMutants]),
   ...mutantsOf("leases", leaseMutants),
   ...mutantsOf("subjects", subjectMutants),
   ...mutantsOf("sessions", sessionMutants),
