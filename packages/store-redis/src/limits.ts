@@ -1,44 +1,164 @@
 import { createHash } from "node:crypto";
-import { type LimitCell, type LimitResult, type Limits, limitState, roomFor, spanOf } from "@portcullis/core";
+import {
+  ConfigurationError,
+  countState,
+  isBucket,
+  type LeaseState,
+  type LimitAsk,
+  type LimitCell,
+  type LimitHolder,
+  type LimitLease,
+  type LimitResult,
+  type Limits,
+  type LimitState,
+  limitState,
+  roomFor,
+  spanOf,
+} from "@portcullis/core";
 import { keyOf } from "./redis-key.js";
 import { isYes, toList, toNumber } from "./redis-reply.js";
 import { readScript, type RunScript } from "./redis-script.js";
 
-const script = readScript("limits");
+const script = readScript("limits", { prelude: false });
 // Limit ids come from the configuration, so there are few; a program that makes them up forgets and digests again.
 const MOST_IDS = 10_000;
+/** The first byte of an id: below it a bucket, above it a counter. */
+const CLASS_EDGE = 0x5f;
+/** Of span codes. */
+const [MOST_FRACTION, MOST_EXPONENT, EXPONENT_BIAS] = [65_535, 31, 8];
 
-/** Rate limits on Redis: all limits of a subject in one string, all checks of a call in one round trip. */
+/** Limits on Redis: all limits of a holder in one string, all checks and the lease of a call in one round trip. */
 export function createRedisLimits(run: RunScript, prefix: string): Limits {
-  const shortIds = new Map<string, string>();
-  const keys = (subject: string): readonly string[] => [keyOf(prefix, "limit", subject)];
+  const names = createNames();
+  // Limiters ask with the same frozen cells over and over: what is sent of each is made once.
+  const consumed = new WeakMap<LimitCell, readonly string[]>();
 
-  /** 48 bits of a digest, in the eight bytes that the packed string has room for. */
-  function shortId(id: string): string {
-    const known = shortIds.get(id);
+  const keyOfHolder = ({ kind, id }: LimitHolder): string => keyOf(prefix, `limit:${kind}`, id);
+  const keyOfLease = (holder: LimitHolder, lease: LimitLease): string => `${keyOfHolder(holder)}:${names.text(`lease ${lease.id}`)}`;
+  const keysOf = (ask: LimitAsk): readonly string[] =>
+    ask.lease === undefined ? [keyOfHolder(ask)] : [keyOfHolder(ask), keyOfLease(ask, ask.lease)];
+
+  function toConsume(cell: LimitCell): readonly string[] {
+    const known = consumed.get(cell);
     if (known !== undefined) return known;
-    if (shortIds.size >= MOST_IDS) shortIds.clear();
-    const made = createHash("sha256").update(id, "utf16le").digest("base64url").slice(0, 8);
-    shortIds.set(id, made);
+    const made = isBucket(cell)
+      ? [names.bucket(cell.id) + spanCode(spanOf(cell)), micros(spanOf(cell)), micros(roomFor(cell)), micros(cell.cost * cell.intervalMs)]
+      : counterArguments(cell);
+    consumed.set(cell, made);
     return made;
   }
 
+  function toSettle(cell: LimitCell): readonly string[] {
+    if (!isBucket(cell)) return counterArguments(cell);
+    return [names.bucket(cell.id) + spanCode(spanOf(cell)), micros(spanOf(cell)), micros(cell.cost * cell.intervalMs)];
+  }
+
+  function counterArguments(cell: Exclude<LimitCell, { kind: "bucket" }>): readonly string[] {
+    const [length, boundaries] = cell.kind === "window" ? [cell.windowMs, ""] : [0, cell.boundaries.join()];
+    return [names.counter(cell.kind, cell.id), String(length), String(cell.capacity), String(cell.cost), boundaries];
+  }
+
   return Object.freeze({
-    async consume(subject: string, cells: readonly LimitCell[]): Promise<LimitResult> {
-      const asked = cells.flatMap((cell) => [shortId(cell.id), spanOf(cell), roomFor(cell), cell.cost * cell.intervalMs]);
-      const [allowed, ...debts] = toList(await run(script, "limits.consume", keys(subject), asked));
-      const isAllowed = isYes(allowed);
-      const states = cells.map((cell, index) => limitState(cell, toNumber(debts[index]), isAllowed));
-      return Object.freeze({ allowed: isAllowed, cells: Object.freeze(states) });
+    async consume(ask: LimitAsk): Promise<LimitResult> {
+      const { cells, lease } = ask;
+      const sent: string[] = ask.dryRun === true ? ["D"] : [];
+      for (const cell of cells) for (const argument of toConsume(cell)) sent.push(argument);
+      if (lease !== undefined) sent.push("L", String(lease.capacity), lease.key, String(lease.ttlMs));
+      return readResult(ask, toList(await run(script, "limits.consume", keysOf(ask), sent)));
     },
-    async refund(subject: string, cells: readonly LimitCell[]): Promise<void> {
-      await run(
-        script,
-        "limits.refund",
-        keys(subject),
-        cells.flatMap((cell) => [shortId(cell.id), spanOf(cell), cell.cost * cell.intervalMs]),
-      );
+    async settle(ask: LimitAsk, at: number): Promise<void> {
+      const sent = [String(at), ...ask.cells.flatMap(toSettle)];
+      if (ask.lease !== undefined) sent.push("L", ask.lease.key);
+      await run(script, "limits.settle", keysOf(ask), sent);
     },
-    reset: async (subject: string): Promise<void> => void (await run(script, "limits.reset", keys(subject))),
+    async renew(holder: LimitHolder, lease: LimitLease): Promise<boolean> {
+      return isYes(await run(script, "limits.renew", [keyOfLease(holder, lease)], [lease.key, String(lease.ttlMs)]));
+    },
+    block: async (holder: LimitHolder, ms: number): Promise<void> =>
+      void (await run(script, "limits.block", [keyOfHolder(holder)], [String(ms)])),
+    reset: async (holder: LimitHolder): Promise<void> => void (await run(script, "limits.reset", [keyOfHolder(holder)])),
   });
+}
+
+function readResult({ cells, lease, dryRun }: LimitAsk, reply: readonly unknown[]): LimitResult {
+  const allowed = isYes(reply[0]);
+  const isCharged = allowed && dryRun !== true;
+  const at = toNumber(reply[1]) / 1000;
+  let index = 3;
+  const states: LimitState[] = [];
+  for (const cell of cells) {
+    if (isBucket(cell)) states.push(limitState(cell, toNumber(reply[index++]) / 1000, isCharged));
+    else {
+      const [startAt, current, previous] = [toNumber(reply[index++]), toNumber(reply[index++]), toNumber(reply[index++])];
+      states.push(countState(cell, { startAt, current, previous }, at, isCharged));
+    }
+  }
+  const leaseState = lease === undefined ? undefined : readLease(toNumber(reply[index]), isCharged && lease.ttlMs > 0);
+  return Object.freeze({ allowed, cells: Object.freeze(states), lease: leaseState, blockedMs: toNumber(reply[2]) / 1000, at });
+}
+
+function readLease(free: number, isTaken: boolean): LeaseState {
+  return Object.freeze({ allowed: free > 0, remaining: Math.max(0, free - (isTaken ? 1 : 0)) });
+}
+
+/** Microseconds as digits: the state is whole microseconds, what is added to it need not be. */
+function micros(ms: number): string {
+  return String(ms * 1000);
+}
+
+/**
+ * A span of time in three bytes of seven bits: 16 bits of a decimal fraction and five of its exponent, of microseconds. It tells that
+ * a limit has changed, and what it was: exactly up to four digits, else to a ten-thousandth.
+ */
+function spanCode(ms: number): string {
+  const us = ms * 1000;
+  let exponent = 0;
+  while (exponent < MOST_EXPONENT && us / 10 ** (exponent - EXPONENT_BIAS) > MOST_FRACTION) exponent += 1;
+  // Of no number: 0.
+  const fraction = Math.min(MOST_FRACTION, Math.round(us / 10 ** (exponent - EXPONENT_BIAS))) || 0;
+  return String.fromCharCode(fraction & 127, (fraction >> 7) & 127, (fraction >> 14) | (exponent << 2));
+}
+
+/** Limit ids as four bytes of seven bits: what the packed string has room for, and what no client re-encodes. */
+function createNames(): {
+  bucket(id: string): string;
+  counter(kind: string, id: string): string;
+  text(id: string): string;
+} {
+  const known = new Map<string, string>();
+  const takenBy = new Map<string, string>();
+
+  function nameOf(id: string, make: (digest: Buffer) => string): string {
+    const name = known.get(id);
+    if (name !== undefined) return name;
+    if (known.size >= MOST_IDS) {
+      known.clear();
+      takenBy.clear();
+    }
+    const made = make(createHash("sha256").update(id, "utf16le").digest());
+    const other = takenBy.get(made);
+    if (other !== undefined && other !== id) throw sharedName(other, id);
+    takenBy.set(made, id);
+    known.set(id, made);
+    return made;
+  }
+
+  return {
+    bucket: (id) => nameOf(`bucket ${id}`, (digest) => fourBytes(digest, (byte) => byte % CLASS_EDGE)),
+    counter: (kind, id) => nameOf(`${kind} ${id}`, (digest) => fourBytes(digest, (byte) => CLASS_EDGE + 1 + (byte % 32))),
+    text: (id) => nameOf(id, (digest) => digest.toString("base64url").slice(0, 8)),
+  };
+}
+
+function fourBytes(digest: Buffer, first: (byte: number) => number): string {
+  const [a = 0, b = 0, c = 0, d = 0] = digest;
+  return String.fromCharCode(first(a), b & 127, c & 127, d & 127);
+}
+
+// One in 200 million pairs. Sharing state silently would be worse than this.
+function sharedName(one: string, other: string): ConfigurationError {
+  return new ConfigurationError(
+    "invalid_option",
+    `The limits "${one}" and "${other}" have the same short name in Redis. Rename one of them.`,
+  );
 }

@@ -1,11 +1,12 @@
 import { type Clock, invalidOption, type Ports, type StoreLifecycle } from "@portcullis/core";
 import { createRedisApiKeys } from "./api-keys.js";
+import { createBoundedCall } from "./bounded-call.js";
 import { createRedisCounters } from "./counters.js";
 import { createRedisLeases } from "./leases.js";
 import { createRedisLimits } from "./limits.js";
 import { createRedisRecords } from "./records.js";
 import type { RedisClient } from "./redis-client.js";
-import { createDeadline, createRunScript } from "./redis-script.js";
+import { createRunScript } from "./redis-script.js";
 import { createRedisSessions } from "./sessions.js";
 import { createRedisSubjects } from "./subjects.js";
 import { createRedisTickets } from "./tickets.js";
@@ -64,8 +65,8 @@ export function openRedisStore(client: RedisClient, options: RedisStoreOptions =
   if (!Number.isInteger(maxPending) || maxPending < 1 || maxPending > 1_000_000) {
     throw invalidOption("maxPending", maxPending, "an integer of 1 to 1000000");
   }
-  const guarded = createDeadline({ client, deadlineMs, maxPending });
-  const run = createRunScript(client, guarded, clock === undefined ? undefined : () => clock.now());
+  const bounded = createBoundedCall({ client, deadlineMs, maxPending });
+  const run = createRunScript(client, bounded, clock === undefined ? undefined : () => clock.now());
   return Object.freeze({
     tickets: createRedisTickets(run, prefix),
     counters: createRedisCounters(run, prefix),
@@ -75,7 +76,7 @@ export function openRedisStore(client: RedisClient, options: RedisStoreOptions =
     apiKeys: createRedisApiKeys(run, prefix),
     leases: createRedisLeases(run, prefix),
     records: createRedisRecords(run, prefix),
-    ping: async () => void (await guarded("ping", async () => client.ping())),
+    ping: async () => void (await bounded("ping", () => client.ping())),
     close: async () => {},
   });
 }

@@ -1,10 +1,15 @@
+import type { LimitAsk } from "@portcullis/core";
 import { openRedisStore } from "@portcullis/store-redis";
 import { expect, it } from "vitest";
 import { describeWith, redisClusterUrls, redisPrefix } from "../../../tools/test-services/connect.js";
 import { startRedisCluster } from "../../../tools/test-services/redis.js";
 import { connect, connectCluster } from "./clients.js";
 
-const LIMIT = [{ id: "tier", capacity: 100, intervalMs: 60_000, cost: 1 }];
+const ASK: LimitAsk = {
+  kind: "user",
+  id: "ada",
+  cells: [{ id: "tier", kind: "bucket", capacity: 100, intervalMs: 60_000, cost: 1 }],
+};
 
 describeWith("redis-cluster", "the store on a Cluster", () => {
   it("RL-45 spreads subjects over all masters, with every key of a script in one slot", async () => {
@@ -24,10 +29,10 @@ describeWith("redis-cluster", "the store on a Cluster", () => {
     const own = await startRedisCluster();
     const cluster = connectCluster(own.urls);
     const { limits } = openRedisStore(cluster, { prefix: "p:", deadlineMs: 5_000 });
-    const used = async () => 100 - ((await limits.consume("ada", LIMIT)).cells[0]?.remaining ?? Number.NaN);
+    const used = async () => 100 - ((await limits.consume(ASK)).cells[0]?.remaining ?? Number.NaN);
     expect(await used()).toBe(1);
 
-    const slot = await cluster.cluster("KEYSLOT", "p:limit:{ada}");
+    const slot = await cluster.cluster("KEYSLOT", "p:limit:user:{ada}");
     const nodes = await Promise.all(
       own.urls.map(async (url) => {
         const client = connect(url);
@@ -42,7 +47,7 @@ describeWith("redis-cluster", "the store on a Cluster", () => {
     await from.client.cluster("SETSLOT", slot, "MIGRATING", to.id);
     // Not moved yet: still served where it is.
     expect(await used()).toBe(2);
-    await from.client.migrate("127.0.0.1", to.port, "p:limit:{ada}", 0, 5_000);
+    await from.client.migrate("127.0.0.1", to.port, "p:limit:user:{ada}", 0, 5_000);
     // Moved, but not told to anybody: the old master says ASK.
     expect(await used()).toBe(3);
     for (const node of nodes) await node.client.cluster("SETSLOT", slot, "NODE", to.id);

@@ -2,6 +2,7 @@
 //   node --import tsx --conditions=@portcullis/source contender.ts <url> <prefix> <rounds>
 // Says "ready", waits for the start on standard input, and prints what it won as JSON.
 import { once } from "node:events";
+import type { LimitAsk } from "@portcullis/core";
 import { openRedisStore } from "@portcullis/store-redis";
 import { Redis } from "ioredis";
 
@@ -12,7 +13,11 @@ await store.ping();
 process.stdout.write("ready\n");
 await once(process.stdin, "data");
 
-const limit = [{ id: "tier", capacity: 50, intervalMs: 3_600_000, cost: 1 }];
+const ask: LimitAsk = {
+  kind: "user",
+  id: "all",
+  cells: [{ id: "tier", kind: "bucket", capacity: 50, intervalMs: 3_600_000, cost: 1 }],
+};
 const won = { tickets: 0, taken: 0, counted: 0, limited: 0, rotated: 0, leases: 0, inserted: 0 };
 const count = (name: keyof typeof won, isWon: boolean): void => void (won[name] += isWon ? 1 : 0);
 await Promise.all(
@@ -21,7 +26,7 @@ await Promise.all(
     count("tickets", await tickets.put(`put-${round}`, "v", 60_000));
     count("taken", (await tickets.take(`there-${round}`)) !== undefined);
     count("counted", (await counters.add("all", 1, { limit: 50, windowMs: 3_600_000 })).accepted);
-    count("limited", (await limits.consume("all", limit)).allowed);
+    count("limited", (await limits.consume(ask)).allowed);
     count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
     count("leases", await leases.acquire(`job-${round}`, String(process.pid), 60_000));
     count(

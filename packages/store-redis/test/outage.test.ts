@@ -1,13 +1,17 @@
 import { setImmediate } from "node:timers/promises";
 import { inspect } from "node:util";
-import { StoreUnavailable } from "@portcullis/core";
+import { type LimitAsk, StoreUnavailable } from "@portcullis/core";
 import { openRedisStore, type RedisClient } from "@portcullis/store-redis";
 import { describe, expect, it } from "vitest";
 import { describeWith } from "../../../tools/test-services/connect.js";
 import { connect } from "./clients.js";
 import { eventually, startOwnRedis } from "./own-redis.js";
 
-const LIMIT = [{ id: "tier", capacity: 1_000, intervalMs: 60_000, cost: 1 }];
+const ASK: LimitAsk = {
+  kind: "user",
+  id: "ada",
+  cells: [{ id: "tier", kind: "bucket", capacity: 1_000, intervalMs: 60_000, cost: 1 }],
+};
 
 /** A client whose commands are answered when the test says so. */
 function heldClient(): RedisClient & { sent: number; answer(): void } {
@@ -122,13 +126,13 @@ describeWith("redis", "a Redis that stops", () => {
   it("RL-50 each call ends within the deadline and 20 ms while Redis hangs, and it recovers alone", async () => {
     const server = await startOwnRedis();
     const store = openRedisStore(connect(server.url), { deadlineMs: 100 });
-    await store.limits.consume("ada", LIMIT);
+    await store.limits.consume(ASK);
     process.kill(server.pid, "SIGSTOP");
     const waits: number[] = [];
     try {
       for (let call = 0; call < 9; call += 1) {
         const start = performance.now();
-        await expect(store.limits.consume("ada", LIMIT)).rejects.toThrow(StoreUnavailable);
+        await expect(store.limits.consume(ASK)).rejects.toThrow(StoreUnavailable);
         waits.push(performance.now() - start);
       }
     } finally {
@@ -136,7 +140,7 @@ describeWith("redis", "a Redis that stops", () => {
     }
     // The median: a busy machine may hold up one call, not most.
     expect(waits.sort((a, b) => a - b)[4]).toBeLessThanOrEqual(120);
-    await eventually(async () => (await store.limits.consume("ada", LIMIT)).allowed);
+    await eventually(async () => (await store.limits.consume(ASK)).allowed);
     await server.stop();
   });
 

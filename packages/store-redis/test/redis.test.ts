@@ -1,4 +1,4 @@
-import { type LimitCell, StoreUnavailable, type StoreWith } from "@portcullis/core";
+import { type LimitCell, type LimitLease, StoreUnavailable, type StoreWith } from "@portcullis/core";
 import { openRedisStore, type RedisClient, type RedisStore } from "@portcullis/store-redis";
 import { createManualClock } from "@portcullis/testkit";
 import fc from "fast-check";
@@ -9,7 +9,16 @@ import { keyPart } from "../src/redis-key.js";
 import { connect } from "./clients.js";
 import { startOwnRedis } from "./own-redis.js";
 
-const LIMIT: LimitCell = { id: "tier", capacity: 2, intervalMs: 1_000, cost: 1 };
+const LIMIT: LimitCell = { id: "tier", kind: "bucket", capacity: 2, intervalMs: 1_000, cost: 1 };
+const WINDOW: LimitCell = { id: "hour", kind: "window", capacity: 2, windowMs: 1_000, cost: 1 };
+const QUOTA: LimitCell = {
+  id: "day",
+  kind: "calendar",
+  capacity: 9,
+  boundaries: [0, Date.now() - 1_000, Date.now() + 30_000, 1e14],
+  cost: 1,
+};
+const leaseOf = (key: string): LimitLease => ({ id: "export", capacity: 5, key, ttlMs: 30_000 });
 const KEY = {
   name: "ci",
   hash: "h",
@@ -31,10 +40,14 @@ async function useEverything(store: RedisStore, name: string): Promise<void> {
   await tickets.take(`${name}-taken`);
   await counters.add(name, 1, { limit: 5, windowMs: 250 });
   await counters.read(name);
-  await limits.consume(name, [LIMIT]);
-  await limits.refund(name, [{ ...LIMIT, cost: 0 }]);
-  await limits.consume(`${name}-reset`, [LIMIT]);
-  await limits.reset(`${name}-reset`);
+  const holder = { kind: "user", id: name } as const;
+  const { at } = await limits.consume({ ...holder, cells: [LIMIT, WINDOW, QUOTA], lease: leaseOf("one") });
+  await limits.settle({ ...holder, cells: [{ ...QUOTA, cost: 1 }], lease: leaseOf("one") }, at);
+  await limits.consume({ ...holder, cells: [], lease: leaseOf("other") });
+  await limits.renew(holder, leaseOf("other"));
+  await limits.block({ kind: "ip", id: name }, 30_000);
+  await limits.consume({ kind: "org", id: name, cells: [LIMIT] });
+  await limits.reset({ kind: "org", id: name });
   await subjects.bump(name, "tokenVersion");
   await subjects.setDisabled(name, true);
   for (const id of ["a", "b", "c"])
@@ -148,7 +161,9 @@ describeWith("redis", "the store on Redis", () => {
     await client.script("FLUSH");
     expect(await store.tickets.take("a")).toBe("value");
     await client.script("FLUSH");
-    const results = await Promise.all(Array.from({ length: 100 }, async () => store.limits.consume("ada", [LIMIT])));
+    const results = await Promise.all(
+      Array.from({ length: 100 }, async () => store.limits.consume({ kind: "user", id: "ada", cells: [LIMIT] })),
+    );
     expect(results.filter(({ allowed }) => allowed)).toHaveLength(2);
   });
 
@@ -156,7 +171,7 @@ describeWith("redis", "the store on Redis", () => {
     const server = await startOwnRedis();
     const admin = connect(server.url);
     const commands =
-      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zlexcount +zrangebylex +info".split(
+      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcard +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info".split(
         " ",
       );
     await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "-@all", ...commands);
