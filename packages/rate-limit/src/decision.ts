@@ -1,17 +1,22 @@
-import { type HeaderList, type LimitState, type MaybePromise, type Problem, problems } from "@portcullis/core";
+import { type HeaderList, type LimitResult, type LimitState, type MaybePromise, type Problem, problems } from "@portcullis/core";
 import { invalidCost } from "./errors.js";
-import type { AskedLimits } from "./limit-check.js";
+import type { HeldLease } from "./lease-keeper.js";
+import type { Asked } from "./limit-check.js";
 import { isCost } from "./limit-plan.js";
 import { type Limit, STACK_NAMES } from "./limit-rule.js";
+import { type ProblemTypes, withType } from "./problem-types.js";
 import { type RateLimitHeaders, rateLimitHeaders } from "./rate-limit-headers.js";
 
 /**
  * Why a request was refused.
  * - `RATE_LIMIT`: too often; wait.
+ * - `CONCURRENCY_LIMIT`: too many of the caller's requests are running; wait for one to end.
  * - `COST_EXCEEDS_CAPACITY`: its cost is above the whole burst; waiting never helps.
+ * - `BLOCKED`: the holder is blocked for a while.
+ * - `DENY_LISTED`: the caller is on the list of who is always refused.
  * - `LIMITER_UNAVAILABLE`: the store did not answer and `onOutage` is `closed`.
  */
-export type DecisionCode = "RATE_LIMIT" | "COST_EXCEEDS_CAPACITY" | "LIMITER_UNAVAILABLE";
+export type DecisionCode = "RATE_LIMIT" | "CONCURRENCY_LIMIT" | "COST_EXCEEDS_CAPACITY" | "BLOCKED" | "DENY_LISTED" | "LIMITER_UNAVAILABLE";
 
 /** Which limits are asked: the address floor, the limit of a caller without credentials, the limit of a known caller, or an operation alone. */
 export type Phase = "floor" | "anonymous" | "identified" | "operation";
@@ -19,14 +24,34 @@ export type Phase = "floor" | "anonymous" | "identified" | "operation";
 /** What happens while the store does not answer: refuse with 503, allow everything, or limit in this process. */
 export type OutagePolicy = "closed" | "open" | "local";
 
+/** Why the store was not heard: it failed, did not answer in time, or is left alone for a while after it did. */
+export type DegradedReason = "store_failed" | "deadline" | "breaker_open";
+
+/**
+ * Who decided: the store; this process by a refusal it remembers or a batch it holds; the limits of this process or the outage
+ * policy while the store does not answer; a list.
+ */
+export type DecidedBy = "store" | "denials" | "batch" | "local" | "policy" | "list";
+
 /** What one limit said. */
 export interface LimitReport extends Omit<LimitState, "id"> {
-  /** `floor`, `unauthenticated`, `authenticated`, or the operation. */
+  /** `floor`, `unauthenticated`, `authenticated`, `api-key`, `organization`, `service` or the operation; with `.ceiling` behind it for a ceiling. */
   readonly name: string;
+  readonly kind: Limit["kind"];
   /** Most at once. */
   readonly capacity: number;
-  /** Ms in which one unit comes back. */
+  /** Ms in which one unit comes back, on average. */
   readonly intervalMs: number;
+}
+
+/** What a cap on requests in flight said. */
+export interface ConcurrencyReport {
+  /** The operation, with `.inflight` behind it. */
+  readonly name: string;
+  readonly capacity: number;
+  readonly allowed: boolean;
+  /** Places left, this request counted. */
+  readonly remaining: number;
 }
 
 /** The answer to one check. */
@@ -49,8 +74,12 @@ export interface Decision {
   readonly violated: readonly string[];
   /** Every limit that was asked; empty when nothing is known. */
   readonly limits: readonly LimitReport[];
+  /** The cap on requests in flight, where one was asked. */
+  readonly concurrency: ConcurrencyReport | undefined;
+  readonly decidedBy: DecidedBy;
   /** Set while the store does not answer: by which policy this was decided instead. Such an answer is weaker than it looks. */
   readonly degraded: OutagePolicy | undefined;
+  readonly degradedReason: DegradedReason | undefined;
   /**
    * The fields for the response, allowed or not.
    *
@@ -60,54 +89,111 @@ export interface Decision {
   /** The refusal as a problem; `undefined` when allowed. */
   problem(): Problem | undefined;
   /**
-   * Gives back what this decision charged. Only the first call counts, and no limit ever gets above its capacity.
+   * Gives back what this decision charged. Only the first call of `refund` and `settle` counts, and no limit ever gets above its
+   * capacity. Places in flight are kept: see `release`.
    *
    * @param cost Only so much of the cost, e.g. what a cheaper answer saved; all of the decision unless given.
    * @throws {RateLimitError} `invalid_cost`; nothing was given back, and the next call counts.
    * @throws {StoreUnavailable} Whether it was given back is unknown.
    */
   refund(cost?: number): MaybePromise<void>;
+  /**
+   * Says what the request really cost, where that shows only afterwards (tokens of a language model): the difference is given back,
+   * or charged on top, at most until the limit is empty.
+   *
+   * @param cost Integer of 0 and up. @throws {RateLimitError} `invalid_cost` @throws {StoreUnavailable} As `refund`.
+   */
+  settle(cost: number): MaybePromise<void>;
+  /** Gives back the place in flight, once; nothing where there is none. @throws {StoreUnavailable} It ends by itself. */
+  release(): MaybePromise<void>;
 }
 
-/** Gives back; made by whoever charged, so that a refund goes where the charge went. */
-export type Refund = (cost: number | undefined) => MaybePromise<void>;
+/** Gives back what parts of a check charged, each where it was charged. */
+export interface Charger {
+  /** @param cost How much each cell that bears the cost gets back: below 0, is charged on top; `undefined`, all that every cell was charged. */
+  settle(parts: readonly Part[], cost: number | undefined): MaybePromise<void>;
+  release(parts: readonly Part[]): MaybePromise<void>;
+}
 
-/** How long a client should stay away while nothing is known. */
-const OUTAGE_RETRY_MS = 1_000;
+/** What decisions of one limiter have in common. */
+export interface DecisionTerms {
+  /** Absent where nothing is charged. */
+  readonly charger: Charger | undefined;
+  readonly headers: RateLimitHeaders;
+  readonly problemTypes: ProblemTypes;
+  /** Lengthens the wait that is told; never shortens it. */
+  readonly jitter: (retryAfterMs: number) => number;
+}
+
+/** A part of a check with its answer. */
+export interface Part {
+  readonly asked: Asked;
+  readonly result: LimitResult;
+  readonly origin: Origin;
+  /** The place in flight that it took. */
+  readonly held: HeldLease | undefined;
+}
+
+/** How a decision came about. */
+export interface Origin {
+  readonly decidedBy: DecidedBy;
+  readonly degraded: OutagePolicy | undefined;
+  readonly degradedReason: DegradedReason | undefined;
+}
+
+export const FROM_STORE: Origin = Object.freeze({ decidedBy: "store", degraded: undefined, degradedReason: undefined });
+const FROM_LIST: Origin = Object.freeze({ decidedBy: "list", degraded: undefined, degradedReason: undefined });
+
+/** How long a client should stay away while nothing is known, and while others of its requests run. */
+const UNKNOWN_RETRY_MS = 1_000;
 const NO_REPORTS: readonly LimitReport[] = Object.freeze([]);
 const NO_NAMES: readonly string[] = Object.freeze([]);
 
-/** A decision from what the store said of each limit. @param refund Absent when nothing was charged. */
-export function decide(
-  { phase, limits }: Pick<AskedLimits, "phase" | "limits">,
-  states: readonly LimitState[],
-  style: RateLimitHeaders,
-  degraded: "local" | undefined,
-  refund: Refund | undefined,
-): Decision {
-  const reports = states.map((state, index) => toReport(limits[index] as Limit, state)); // one state for each limit
-  return new StandardDecision(phase, Object.freeze(reports), limits, style, degraded, refund);
+/** A decision from what stores said. @param last The part that decided. @param before Those before it, all allowed. */
+export function decide(last: Part, before: readonly Part[], terms: DecisionTerms): Decision {
+  const { asked, result, origin, held } = last;
+  return new StandardDecision(asked, result, origin, held, before, terms);
 }
 
-/** A decision by policy alone, while nothing is known. */
-export function decideBlind(phase: Phase, limits: readonly Limit[], degraded: "open" | "closed"): Decision {
-  const { name, capacity } = limits[0] as Limit; // every phase has a limit
-  const allowed = degraded === "open";
+/** A decision by policy alone, while nothing is known. @param earlier Over the parts of the check that were charged before: it gives them back. */
+export function decideBlind({ phase, group: { limits, cap } }: Asked, terms: DecisionTerms, origin: Origin, earlier?: Decision): Decision {
+  const allowed = origin.degraded === "open";
+  return settledDecision(phase, origin, allowed ? undefined : "LIMITER_UNAVAILABLE", limits[0]?.name ?? cap?.name ?? "", {
+    limit: limits[0]?.capacity ?? cap?.capacity ?? 0,
+    retryAfterMs: allowed ? 0 : UNKNOWN_RETRY_MS,
+    problem: () =>
+      allowed
+        ? undefined
+        : withType(problems.limiterUnavailable({ retryAfterMs: terms.jitter(UNKNOWN_RETRY_MS) }), terms.problemTypes.reducedCapacity),
+    ...(allowed ? { earlier } : {}),
+  });
+}
+
+/** A decision by a list. */
+export function decideListed(phase: Phase, allowed: boolean): Decision {
+  return settledDecision(phase, FROM_LIST, allowed ? undefined : "DENY_LISTED", allowed ? "allow-list" : "deny-list", {
+    limit: 0,
+    retryAfterMs: allowed ? 0 : undefined,
+    problem: () => (allowed ? undefined : problems.forbidden()),
+  });
+}
+
+function settledDecision(
+  phase: Phase,
+  origin: Origin,
+  code: DecisionCode | undefined,
+  policy: string,
+  told: { limit: number; retryAfterMs: number | undefined; problem: () => Problem | undefined; earlier?: Decision | undefined },
+): Decision {
+  const { limit, retryAfterMs, problem, earlier } = told;
   return Object.freeze({
-    phase,
-    allowed,
-    code: allowed ? undefined : "LIMITER_UNAVAILABLE",
-    policy: name,
-    limit: capacity,
-    remaining: 0,
-    resetMs: 0,
-    retryAfterMs: allowed ? 0 : OUTAGE_RETRY_MS,
-    violated: NO_NAMES,
-    limits: NO_REPORTS,
-    degraded,
+    ...{ phase, allowed: code === undefined, code, policy, limit, remaining: 0, resetMs: 0, retryAfterMs },
+    ...{ violated: NO_NAMES, limits: NO_REPORTS, concurrency: undefined, ...origin },
     headers: () => [],
-    problem: () => (allowed ? undefined : problems.limiterUnavailable({ retryAfterMs: OUTAGE_RETRY_MS })),
-    refund: () => {},
+    problem,
+    refund: (cost?: number) => earlier?.refund(cost),
+    settle: (cost: number) => earlier?.settle(cost),
+    release: () => earlier?.release(),
   });
 }
 
@@ -126,75 +212,206 @@ function isTighter(one: LimitReport, other: LimitReport): boolean {
   return one.resetMs === other.resetMs ? one.name < other.name : one.resetMs > other.resetMs;
 }
 
-function namesOfRefused(reports: readonly LimitReport[]): readonly string[] {
-  let names: string[] | undefined;
-  for (const { allowed, name } of reports) if (!allowed) (names ??= []).push(name);
-  return names === undefined ? NO_NAMES : Object.freeze(names.sort());
-}
-
-function toReport(limit: Limit, state: LimitState): LimitReport {
+function toReport({ name, kind, capacity, intervalMs }: Limit, state: LimitState): LimitReport {
   const { allowed, remaining, resetMs, retryAfterMs } = state;
-  const { intervalMs } = limit.cell;
-  return Object.freeze({ name: limit.name, capacity: limit.capacity, intervalMs, allowed, remaining, resetMs, retryAfterMs });
+  return Object.freeze({ name, kind, capacity, intervalMs, allowed, remaining, resetMs, retryAfterMs });
 }
 
+/** What was given back. */
+type Given = "nothing" | "cost" | "place" | "all";
+
+/** What is read is computed when it is read: most requests are allowed, and only their headers are ever looked at. */
 class StandardDecision implements Decision {
-  readonly allowed: boolean;
-  readonly code: DecisionCode | undefined;
-  readonly policy: string;
-  readonly limit: number;
-  readonly remaining: number;
-  readonly resetMs: number;
-  readonly retryAfterMs: number | undefined;
-  readonly violated: readonly string[];
-  readonly #asked: readonly Limit[];
-  readonly #tightest: LimitReport | undefined;
-  readonly #style: RateLimitHeaders;
-  #refund: Refund | undefined;
+  // The last part, without an object of its own: many decisions are made, few are looked into.
+  readonly #asked: Asked;
+  readonly #result: LimitResult;
+  readonly #decidedBy: Origin;
+  readonly #held: HeldLease | undefined;
+  readonly #before: readonly Part[];
+  readonly #terms: DecisionTerms;
+  #given: Given = "nothing";
 
   constructor(
-    readonly phase: Phase,
-    readonly limits: readonly LimitReport[],
-    asked: readonly Limit[],
-    style: RateLimitHeaders,
-    readonly degraded: "local" | undefined,
-    refund: Refund | undefined,
+    asked: Asked,
+    result: LimitResult,
+    origin: Origin,
+    held: HeldLease | undefined,
+    before: readonly Part[],
+    terms: DecisionTerms,
   ) {
-    const tightest = tightestOf(limits);
-    this.violated = namesOfRefused(limits);
-    this.allowed = this.violated.length === 0;
-    // The tightest limit is the one that refuses longest, so its wait is the wait for all.
-    this.retryAfterMs = this.allowed ? 0 : tightest?.retryAfterMs;
-    this.code = this.allowed ? undefined : this.retryAfterMs === undefined ? "COST_EXCEEDS_CAPACITY" : "RATE_LIMIT";
-    this.policy = tightest?.name ?? "";
-    this.limit = tightest?.capacity ?? 0;
-    this.remaining = tightest?.remaining ?? 0;
-    this.resetMs = tightest?.resetMs ?? 0;
     this.#asked = asked;
-    this.#tightest = tightest;
-    this.#style = style;
-    this.#refund = refund;
-    Object.freeze(this);
+    this.#result = result;
+    this.#decidedBy = origin;
+    this.#held = held;
+    this.#before = before;
+    this.#terms = terms;
+  }
+
+  get #parts(): readonly Part[] {
+    return [...this.#before, { asked: this.#asked, result: this.#result, origin: this.#decidedBy, held: this.#held }];
+  }
+
+  /** A part that the store did not answer makes the whole as weak as that. */
+  get #origin(): Origin {
+    return this.#before.find(({ origin }) => origin.degraded !== undefined)?.origin ?? this.#decidedBy;
+  }
+
+  get phase(): Phase {
+    return this.#asked.phase;
+  }
+  get allowed(): boolean {
+    return this.#result.allowed;
+  }
+  get decidedBy(): DecidedBy {
+    return this.#origin.decidedBy;
+  }
+  get degraded(): OutagePolicy | undefined {
+    return this.#origin.degraded;
+  }
+  get degradedReason(): DegradedReason | undefined {
+    return this.#origin.degradedReason;
+  }
+
+  get limits(): readonly LimitReport[] {
+    return Object.freeze(
+      this.#parts.flatMap(({ asked, result }) => result.cells.map((state, index) => toReport(asked.group.limits[index] as Limit, state))), // one state for each limit
+    );
+  }
+
+  get concurrency(): ConcurrencyReport | undefined {
+    const part = this.#parts.find(({ result }) => result.lease !== undefined);
+    if (part?.asked.group.cap === undefined || part.result.lease === undefined) return undefined;
+    const { name, capacity } = part.asked.group.cap;
+    return Object.freeze({ name, capacity, ...part.result.lease });
+  }
+
+  get violated(): readonly string[] {
+    if (this.allowed) return NO_NAMES;
+    const names = this.limits.filter(({ allowed }) => !allowed).map(({ name }) => name);
+    const { concurrency } = this;
+    if (concurrency?.allowed === false) names.push(concurrency.name);
+    return Object.freeze(names.sort());
+  }
+
+  get code(): DecisionCode | undefined {
+    if (this.allowed) return undefined;
+    if (this.#blockedMs > 0) return "BLOCKED";
+    if (this.retryAfterMs === undefined) return "COST_EXCEEDS_CAPACITY";
+    return this.limits.every(({ allowed }) => allowed) ? "CONCURRENCY_LIMIT" : "RATE_LIMIT";
+  }
+
+  get retryAfterMs(): number | undefined {
+    if (this.allowed) return 0;
+    // The tightest limit is the one that refuses longest, so its wait is the wait for all.
+    const tightest = this.#tightestLimit;
+    if (tightest?.allowed === false && tightest.retryAfterMs === undefined) return undefined;
+    const whileRunning = this.concurrency?.allowed === false ? UNKNOWN_RETRY_MS : 0;
+    return Math.max(tightest?.retryAfterMs ?? 0, this.#blockedMs, whileRunning);
+  }
+
+  get policy(): string {
+    const { concurrency } = this;
+    if (concurrency?.allowed === false && this.limits.every(({ allowed }) => allowed)) return concurrency.name;
+    return this.#tightestLimit?.name ?? concurrency?.name ?? "";
+  }
+  get limit(): number {
+    return this.#tightestLimit?.capacity ?? this.concurrency?.capacity ?? 0;
+  }
+  get remaining(): number {
+    return this.#tightestLimit?.remaining ?? this.concurrency?.remaining ?? 0;
+  }
+  get resetMs(): number {
+    return this.#tightestLimit?.resetMs ?? 0;
   }
 
   headers(others: readonly LimitReport[] = NO_REPORTS): HeaderList {
-    return rateLimitHeaders(this.#style, this.#asked, this.limits, tightestOf(others, this.#tightest));
+    const { headers } = this.#terms;
+    if (headers === "none") return NO_HEADERS;
+    const { concurrency } = this;
+    const cap = this.#parts.find(({ asked }) => asked.lease !== undefined)?.asked.group.cap;
+    return rateLimitHeaders(headers, {
+      limits: this.#parts.flatMap(({ asked, result }) => (result.cells.length === 0 ? [] : asked.group.limits)),
+      reports: this.limits,
+      concurrency: concurrency === undefined || cap === undefined ? undefined : { ...concurrency, texts: cap.texts },
+      tightest: headers === "draft" ? undefined : tightestOf(others, this.#tightestLimit),
+    });
   }
 
   problem(): Problem | undefined {
     if (this.allowed) return undefined;
-    const extensions = { "violated-policies": this.violated };
-    if (this.retryAfterMs === undefined) return problems.costExceedsCapacity({ extensions });
-    const onlyOperation = this.violated.every((name) => !STACK_NAMES.has(name));
-    const refused = onlyOperation ? problems.operationRateLimited : problems.rateLimited;
-    return refused({ retryAfterMs: this.retryAfterMs, extensions });
+    const { quotaExceeded, concurrency } = this.#terms.problemTypes;
+    const { code, retryAfterMs, violated } = this;
+    const extensions = { "violated-policies": violated };
+    if (retryAfterMs === undefined) return withType(problems.costExceedsCapacity({ extensions }), quotaExceeded);
+    const told = { retryAfterMs: this.#terms.jitter(retryAfterMs), extensions };
+    if (code === "CONCURRENCY_LIMIT") return withType(problems.concurrencyLimited(told), concurrency);
+    const onlyOperation = violated.length > 0 && violated.every((name) => !STACK_NAMES.has(name.replace(/\.ceiling$/, "")));
+    return withType((onlyOperation ? problems.operationRateLimited : problems.rateLimited)(told), quotaExceeded);
   }
 
   refund(cost?: number): MaybePromise<void> {
     if (cost !== undefined && !isCost(cost)) throw invalidCost(cost);
-    const refund = this.#refund;
-    // Dropped before it runs: two calls at once give back once.
-    this.#refund = undefined;
-    return refund?.(cost);
+    return this.#give(cost);
+  }
+
+  settle(cost: number): MaybePromise<void> {
+    if (!isCost(cost)) throw invalidCost(cost);
+    const charged = this.#costCharged;
+    return charged === undefined ? undefined : this.#give(charged - cost);
+  }
+
+  release(): MaybePromise<void> {
+    if (!this.allowed || this.#given === "place" || this.#given === "all") return undefined;
+    this.#given = this.#given === "nothing" ? "place" : "all";
+    return this.#terms.charger?.release(this.#parts);
+  }
+
+  /** What `JSON.stringify` and a log show. */
+  toJSON(): object {
+    const { phase, allowed, code, policy, limit, remaining, resetMs, retryAfterMs, violated, limits, concurrency } = this;
+    const { decidedBy, degraded, degradedReason } = this;
+    return {
+      phase,
+      allowed,
+      code,
+      policy,
+      limit,
+      remaining,
+      resetMs,
+      retryAfterMs,
+      violated,
+      limits,
+      concurrency,
+      decidedBy,
+      degraded,
+      degradedReason,
+    };
+  }
+
+  /** What `console.log` shows (node:util, `inspect.custom`). */
+  [Symbol.for("nodejs.util.inspect.custom")](): object {
+    return this.toJSON();
+  }
+
+  #give(cost: number | undefined): MaybePromise<void> {
+    // Noted before it runs: two calls at once give back once.
+    if (!this.allowed || this.#given === "cost" || this.#given === "all") return undefined;
+    this.#given = this.#given === "nothing" ? "cost" : "all";
+    return this.#terms.charger?.settle(this.#parts, cost);
+  }
+
+  get #costCharged(): number | undefined {
+    for (const { asked } of this.#parts) if (asked.cells.length > asked.group.costlyFrom) return asked.cells.at(-1)?.cost;
+    return undefined;
+  }
+
+  get #blockedMs(): number {
+    return Math.max(...this.#parts.map(({ result }) => result.blockedMs));
+  }
+
+  get #tightestLimit(): LimitReport | undefined {
+    return tightestOf(this.limits);
   }
 }
+
+const NO_HEADERS: HeaderList = Object.freeze([]);

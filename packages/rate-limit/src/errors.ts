@@ -1,14 +1,25 @@
-/** Everything that `@portcullis/rate-limit` throws at request time. A denial is never one of them: it is a `Decision`. */
-export type RateLimitErrorCode = "invalid_cost" | "unknown_operation";
+import type { Decision } from "./decision.js";
+
+/** Everything that `@portcullis/rate-limit` throws at request time. A denial is never one of them, `withRateLimit` excepted: it is a `Decision`. */
+export type RateLimitErrorCode = "invalid_cost" | "unknown_operation" | "rate_limited";
 
 /** The program asked for something that no limit can answer. Nothing was charged; the request must not go on. */
 export class RateLimitError extends Error {
-  override readonly name = "RateLimitError";
+  override readonly name: string = "RateLimitError";
   constructor(
     readonly code: RateLimitErrorCode,
     message: string,
   ) {
     super(message);
+  }
+}
+
+/** A function made by `withRateLimit` was refused; it did not run. */
+export class RateLimited extends RateLimitError {
+  override readonly name = "RateLimited";
+  constructor(readonly decision: Decision) {
+    const wait = decision.retryAfterMs === undefined ? "" : ` Try again in ${Math.ceil(decision.retryAfterMs)} ms.`;
+    super("rate_limited", `The call was refused (${decision.code}: ${decision.violated.join(", ") || decision.policy}).${wait}`);
   }
 }
 

@@ -1,11 +1,15 @@
-import type { LimitCell } from "@portcullis/core";
+import type { LimitAsk, LimitCell, LimitHolder, LimitHolderKind, LimitLease } from "@portcullis/core";
 import type { Phase } from "./decision.js";
 import { invalidCost, unknownOperation } from "./errors.js";
-import { isCost, type LimitPlan } from "./limit-plan.js";
-import type { Limit } from "./limit-rule.js";
+import type { LimitGroup } from "./limit-group.js";
+import { isCost, type LimitPlan, type OperationLimit } from "./limit-plan.js";
 
-/** Whose limits: a subject's (`subjectOf(principal)`, any string), or an address's (`clientIpOf(request).key`). */
-export type LimitHolder = { readonly subject: string } | { readonly ipKey: string };
+/** Whose limits: a subject's (`subjectOf(principal)`, any string), an address's (`clientIpOf(request).key`), an API key's, an organisation's. */
+export type LimitedBy =
+  | { readonly subject: string }
+  | { readonly ipKey: string }
+  | { readonly apiKey: string }
+  | { readonly organization: string };
 
 /**
  * Who asks for what. All limits of one check are charged together or not at all.
@@ -18,71 +22,202 @@ export type LimitCheck<Operation extends string = string> =
       readonly phase: "floor";
       /** `clientIpOf(request).key`: IPv6 callers share a key by their /64. */
       readonly ipKey: string;
+      /** `clientIpOf(request).address`: for the lists of who is always allowed or refused. */
+      readonly address?: string | undefined;
       readonly cost?: number;
     }
-  | { readonly phase: "anonymous"; readonly ipKey: string; readonly operation?: Operation; readonly cost?: number }
+  | {
+      readonly phase: "anonymous";
+      readonly ipKey: string;
+      readonly address?: string | undefined;
+      readonly operation?: Operation;
+      readonly cost?: number;
+    }
   | {
       readonly phase: "identified";
       /** `subjectOf(principal)`. Any string. */
       readonly subject: string;
       /** From the subject's subscription; one that is not configured counts as the default tier. */
       readonly tier?: string | undefined;
+      /** Whose limits count too, where there are any. */
+      readonly organization?: string | undefined;
+      readonly apiKey?: string | undefined;
       readonly operation?: Operation;
       readonly cost?: number;
     }
-  | { readonly phase: "operation"; readonly operation: Operation; readonly by: LimitHolder; readonly cost?: number };
+  | {
+      readonly phase: "operation";
+      readonly operation: Operation;
+      readonly by: LimitedBy;
+      readonly organization?: string | undefined;
+      readonly cost?: number;
+      /** Only the cap on requests in flight, not the rate. */
+      readonly only?: "concurrency";
+    };
 
-/** A check as the store is asked: one subject, its limits, and a cell for each of them. */
-export interface AskedLimits {
-  readonly phase: Phase;
-  readonly key: string;
-  readonly limits: readonly Limit[];
-  /** In the order of `limits`; the last one bears the cost. */
-  readonly cells: readonly LimitCell[];
+/** What is asked of one holder, as a store is asked it; with the next holder of the same check, the most specific first. */
+export class Asked implements LimitAsk {
+  /** Where the check goes on once this part is allowed. */
+  next: Asked | undefined = undefined;
+  constructor(
+    readonly phase: Phase,
+    readonly kind: LimitHolderKind,
+    readonly id: string,
+    readonly group: LimitGroup,
+    /** In the order of the group's limits. */
+    readonly cells: readonly LimitCell[],
+    readonly lease: LimitLease | undefined,
+  ) {}
+}
+
+/** What `askLimits` needs beside the plan. */
+export interface AskContext {
+  /** Told of a tier that is not configured. */
+  onUnknownTier(tier: string): void;
+  /** A key for a new lease. */
+  leaseKey(): string;
+  random(): number;
+}
+
+/** How a check uses places in flight, where the operation has a cap: takes one, or only looks. */
+export type LeaseUse = "take" | "look";
+
+/** A check of somebody, around authentication. */
+type CallerCheck = Extract<LimitCheck, { phase: "anonymous" | "identified" }>;
+
+/**
+ * Finds the limits of a check, by holder.
+ *
+ * @throws {RateLimitError} `invalid_cost`, `unknown_operation`
+ */
+export function askLimits(plan: LimitPlan, check: LimitCheck, context: AskContext, leaseUse: LeaseUse = "take"): Asked {
+  if (check.phase === "floor") return askGroup("floor", "ip", check.ipKey, plan.floor, costOf(check.cost, 1));
+  const operation = check.operation === undefined ? undefined : plan.operations.get(check.operation);
+  if (operation === undefined && (check.phase === "operation" || check.operation !== undefined))
+    throw unknownOperation(String(check.operation));
+  const cost = costOf(check.cost, operation !== undefined && typeof operation.cost === "number" ? operation.cost : 1);
+  // Of this phase the operation was found: the type of the check has one.
+  if (check.phase === "operation") return askOperation(check, operation as OperationLimit, cost, context, leaseUse);
+  return operation === undefined
+    ? askCaller(plan, check, cost, context)
+    : askWithOperation(plan, check, operation, cost, context, leaseUse);
+}
+
+/** Names the holder for a store. Kinds never share state, so two holders never do. */
+export function holderOf(by: LimitedBy): LimitHolder {
+  if ("subject" in by) return { kind: "user", id: by.subject };
+  if ("ipKey" in by) return { kind: "ip", id: by.ipKey };
+  if ("apiKey" in by) return { kind: "key", id: by.apiKey };
+  return { kind: "org", id: by.organization };
+}
+
+/** The holder as one string, for events. */
+export function textOf({ kind, id }: LimitHolder): string {
+  return `${kind}:${id}`;
+}
+
+/** The cells with other costs. */
+export function withCosts(cells: readonly LimitCell[], costOfCell: (cell: LimitCell, index: number) => number): readonly LimitCell[] {
+  return cells.map((cell, index) => ({ ...cell, cost: costOfCell(cell, index) }));
+}
+
+function costOf(given: number | undefined, usual: number): number {
+  const cost = given ?? usual;
+  if (!isCost(cost)) throw invalidCost(cost);
+  return cost;
+}
+
+function tierOf(plan: LimitPlan, tier: string | undefined, context: AskContext): LimitGroup {
+  if (tier === undefined) return plan.defaultTier;
+  const known = plan.tiers.get(tier);
+  if (known === undefined) context.onUnknownTier(tier);
+  return known ?? plan.defaultTier;
+}
+
+function askGroup(phase: Phase, kind: LimitHolderKind, id: string, group: LimitGroup, cost: number, lease?: LimitLease): Asked {
+  return new Asked(phase, kind, id, group, group.cellsFor(cost), lease);
+}
+
+/** The limits around a caller alone. */
+function askCaller(plan: LimitPlan, check: CallerCheck, cost: number, context: AskContext): Asked {
+  const caller =
+    check.phase === "anonymous"
+      ? askGroup("anonymous", "ip", check.ipKey, plan.unauthenticated, cost)
+      : askGroup("identified", "user", check.subject, tierOf(plan, check.tier, context), cost);
+  return withWider(plan, check, caller, context);
+}
+
+/** An operation's limits alone. */
+function askOperation(
+  { by, organization, only }: Extract<LimitCheck, { phase: "operation" }>,
+  operation: OperationLimit,
+  cost: number,
+  context: AskContext,
+  leaseUse: LeaseUse,
+): Asked {
+  const { kind, id } = holderFor(operation, holderOf(by), organization, context);
+  const group = only === "concurrency" ? operation.capAlone : operation.alone;
+  return askGroup("operation", kind, id, group, cost, leaseOf(operation, context, leaseUse));
+}
+
+/** The limits around a caller, with those of an operation: in one part where it counts callers, else in a part of its own. */
+function askWithOperation(
+  plan: LimitPlan,
+  check: CallerCheck,
+  operation: OperationLimit,
+  cost: number,
+  context: AskContext,
+  leaseUse: LeaseUse,
+): Asked {
+  const { phase } = check;
+  const caller: LimitHolder = check.phase === "anonymous" ? { kind: "ip", id: check.ipKey } : { kind: "user", id: check.subject };
+  const stack = check.phase === "anonymous" ? plan.unauthenticated : tierOf(plan, check.tier, context);
+  const lease = leaseOf(operation, context, leaseUse);
+  if (operation.per === "caller") {
+    return withWider(plan, check, askGroup(phase, caller.kind, caller.id, operation.after(stack), cost, lease), context);
+  }
+  const organization = check.phase === "identified" ? check.organization : undefined;
+  const { kind, id } = holderFor(operation, caller, organization, context);
+  const ofMany = askGroup(phase, kind, id, operation.alone, cost, lease);
+  return withWider(plan, check, askGroup(phase, caller.kind, caller.id, stack, 1), context, ofMany);
 }
 
 /**
- * Finds the limits of a check.
+ * The parts of a check that count more than one caller, behind the caller's own. The API key, which counts less, goes first.
  *
- * @param onUnknownTier Told of a tier that is not configured.
- * @throws {RateLimitError} `invalid_cost`, `unknown_operation`
+ * @param operation Of more than one caller.
  */
-export function askLimits(plan: LimitPlan, check: LimitCheck, onUnknownTier: (tier: string) => void): AskedLimits {
-  const stack = stackLimit(plan, check, onUnknownTier);
-  const name = check.phase === "floor" ? undefined : check.operation;
-  const operation = name === undefined ? undefined : plan.operations.get(name);
-  if (name !== undefined && operation === undefined) throw unknownOperation(name);
-  const { cost = typeof operation?.cost === "number" ? operation.cost : 1 } = check;
-  if (!isCost(cost)) throw invalidCost(cost);
-  const limits: Limit[] = [];
-  const cells: LimitCell[] = [];
-  if (stack !== undefined) {
-    limits.push(stack);
-    cells.push(operation === undefined ? withCost(stack.cell, cost) : stack.cell);
-  }
-  if (operation !== undefined) {
-    limits.push(operation);
-    cells.push(withCost(operation.cell, cost));
-  }
-  return { phase: check.phase, key: keyOf(check.phase === "operation" ? check.by : check), limits, cells };
+function withWider(plan: LimitPlan, check: CallerCheck, caller: Asked, context: AskContext, operation?: Asked): Asked {
+  if (!plan.isWide && operation === undefined) return caller;
+  const { phase } = check;
+  const organization = check.phase === "identified" ? check.organization : undefined;
+  const apiKey = check.phase === "identified" ? check.apiKey : undefined;
+  const parts: Asked[] = [caller];
+  if (plan.apiKey !== undefined && apiKey !== undefined) parts.unshift(askGroup(phase, "key", apiKey, plan.apiKey, 1));
+  if (operation !== undefined) parts.push(operation);
+  if (plan.organization !== undefined && organization !== undefined) parts.push(askGroup(phase, "org", organization, plan.organization, 1));
+  if (plan.service !== undefined) parts.push(askGroup(phase, "all", shardId(plan.serviceShards, context), plan.service, 1));
+  for (let index = 1; index < parts.length; index += 1) (parts[index - 1] as Asked).next = parts[index]; // index - 1 < length
+  return parts[0] as Asked; // the caller's at least
 }
 
-/** The name under which the store keeps a holder's limits. Two holders never share one: the prefix ends at the first colon. */
-export function keyOf(holder: LimitHolder): string {
-  return "subject" in holder ? `user:${holder.subject}` : `ip:${holder.ipKey}`;
+function holderFor(
+  { per, shards }: OperationLimit,
+  caller: LimitHolder,
+  organization: string | undefined,
+  context: AskContext,
+): LimitHolder {
+  if (per === "service") return { kind: "all", id: shardId(shards, context) };
+  return per === "organization" && organization !== undefined ? { kind: "org", id: organization } : caller;
 }
 
-/** The cell with another cost. */
-export function withCost(cell: LimitCell, cost: number): LimitCell {
-  return cell.cost === cost ? cell : { ...cell, cost };
+function shardId(shards: number, context: AskContext): string {
+  return shards === 1 ? "service" : `service#${Math.floor(context.random() * shards)}`;
 }
 
-function stackLimit(plan: LimitPlan, check: LimitCheck, onUnknownTier: (tier: string) => void): Limit | undefined {
-  if (check.phase === "floor") return plan.floor;
-  if (check.phase === "anonymous") return plan.unauthenticated;
-  if (check.phase === "operation") return undefined;
-  if (check.tier === undefined) return plan.defaultTier;
-  const limit = plan.tiers.get(check.tier);
-  if (limit === undefined) onUnknownTier(check.tier);
-  return limit ?? plan.defaultTier;
+function leaseOf({ cap }: OperationLimit, context: AskContext, use: LeaseUse): LimitLease | undefined {
+  if (cap === undefined) return undefined;
+  return use === "take"
+    ? { id: cap.id, capacity: cap.capacity, key: context.leaseKey(), ttlMs: cap.leaseMs }
+    : { id: cap.id, capacity: cap.capacity, key: "", ttlMs: 0 };
 }

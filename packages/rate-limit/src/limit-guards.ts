@@ -51,12 +51,19 @@ export interface LimitGuards<Operation extends string = string> {
   /** Charges the principal's subject by its tier; lets requests without a principal pass. */
   limitAuthenticated(): Guard;
   /**
-   * Charges an operation, together with the caller's own limit where that was not charged yet: all or none. Who has no
-   * principal is charged by address.
+   * Charges an operation and takes its place in flight, together with the caller's own limit where that was not charged yet: all or
+   * none. Who has no principal is charged by address. Where it is mounted instead of `limitAuthenticated`, both take one round trip.
    *
    * @throws {ConfigurationError} `invalid_option`: no such operation.
    */
   limitOperation(operation: Operation, options?: LimitOperationOptions): Guard;
+  /**
+   * Takes a place in flight of an operation, and charges no rate. The place is given back when the response has ended or the client
+   * has left, and by itself after a crash.
+   *
+   * @throws {ConfigurationError} `invalid_option`: no such operation, or it has no `maxInFlight`.
+   */
+  limitConcurrency(operation: Operation): Guard;
 }
 
 /** What guards need of their limiter. */
@@ -66,11 +73,27 @@ export interface LimitGuardsOptions {
   readonly isExcluded: (request: GuardRequest) => boolean;
   readonly operations: ReadonlyMap<string, OperationLimit>;
   readonly tierOf: (principal: Principal) => string | undefined;
+  /** Told of each check of a client without a readable address. */
+  readonly onUnknownAddress: () => void;
 }
 
 /** Makes the guards of a limiter. */
 export function createLimitGuards<Operation extends string>(options: LimitGuardsOptions): LimitGuards<Operation> {
-  const { check, headers, isExcluded, operations, tierOf } = options;
+  const { check, headers, isExcluded, operations, tierOf, onUnknownAddress } = options;
+
+  function addressOf(request: GuardRequest): { readonly ipKey: string; readonly address: string | undefined } {
+    const { key, address } = clientIpOf(request);
+    if (address === undefined) onUnknownAddress();
+    return { ipKey: key, address };
+  }
+
+  /** A known caller, as checks name one. */
+  function callerOf(
+    principal: Principal,
+  ): Pick<Extract<LimitCheck, { phase: "identified" }>, "subject" | "tier" | "organization" | "apiKey"> {
+    const apiKey = principal.type === "apiKey" ? principal.keyId : undefined;
+    return { subject: subjectOf(principal), tier: tierOf(principal), organization: principal.orgId, apiKey };
+  }
 
   /** Asks, keeps the decision, and makes a verdict of it. */
   function charge(request: GuardRequest, limitCheck: LimitCheck, settleOf?: (decision: Decision) => Settle): MaybePromise<Verdict> {
@@ -91,13 +114,13 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
   }
 
   function chargeAnonymous(request: GuardRequest): MaybePromise<Verdict> {
-    return charge(request, { phase: "anonymous", ipKey: clientIpOf(request).key });
+    return charge(request, { phase: "anonymous", ...addressOf(request) });
   }
 
   return {
     limitFloor: () => ({
       name: "limit-floor",
-      check: (request) => (isExcluded(request) ? ALLOW : charge(request, { phase: "floor", ipKey: clientIpOf(request).key })),
+      check: (request) => (isExcluded(request) ? ALLOW : charge(request, { phase: "floor", ...addressOf(request) })),
     }),
 
     limitUnauthenticated(authenticate) {
@@ -124,7 +147,7 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
       check(request) {
         const principal = request.facts.get(principalFact);
         if (principal === undefined || isCharged(request, "identified") || isExcluded(request)) return ALLOW;
-        return charge(request, { phase: "identified", subject: subjectOf(principal), tier: tierOf(principal) });
+        return charge(request, { phase: "identified", ...callerOf(principal) });
       },
     }),
 
@@ -132,7 +155,8 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
       const limit = operations.get(operation);
       if (limit === undefined) throw invalidOption("operation", operation, "the name of an operation in the limiter's options");
       const price = givenCost ?? limit.cost;
-      const settleOf = refundOn === undefined ? undefined : refundAfter(refundOn);
+      const isBounded = limit.cap !== undefined;
+      const settleOf = refundOn === undefined && !isBounded ? undefined : settleAfter(refundOn, isBounded);
       return {
         name: `limit-operation:${operation}`,
         check(request) {
@@ -140,16 +164,29 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
           const principal = request.facts.get(principalFact);
           const isAlone = isExcluded(request) || isCharged(request, principal === undefined ? "anonymous" : "identified");
           if (principal === undefined) {
-            const ipKey = clientIpOf(request).key;
-            return charge(
-              request,
-              isAlone ? { phase: "operation", operation, by: { ipKey }, cost } : { phase: "anonymous", ipKey, operation, cost },
-              settleOf,
-            );
+            const { ipKey, address } = addressOf(request);
+            if (isAlone) return charge(request, { phase: "operation", operation, by: { ipKey }, cost }, settleOf);
+            return charge(request, { phase: "anonymous", ipKey, address, operation, cost }, settleOf);
           }
-          const subject = subjectOf(principal);
-          if (isAlone) return charge(request, { phase: "operation", operation, by: { subject }, cost }, settleOf);
-          return charge(request, { phase: "identified", subject, tier: tierOf(principal), operation, cost }, settleOf);
+          const caller = callerOf(principal);
+          if (!isAlone) return charge(request, { phase: "identified", ...caller, operation, cost }, settleOf);
+          const { subject, organization } = caller;
+          return charge(request, { phase: "operation", operation, by: { subject }, organization, cost }, settleOf);
+        },
+      };
+    },
+
+    limitConcurrency(operation) {
+      if (operations.get(operation)?.cap === undefined) {
+        throw invalidOption("operation", operation, "the name of an operation with maxInFlight in the limiter's options");
+      }
+      const settleOf = settleAfter(undefined, true);
+      return {
+        name: `limit-concurrency:${operation}`,
+        check(request) {
+          const principal = request.facts.get(principalFact);
+          const by = principal === undefined ? { ipKey: addressOf(request).ipKey } : { subject: subjectOf(principal) };
+          return charge(request, { phase: "operation", operation, by, organization: principal?.orgId, only: "concurrency" }, settleOf);
         },
       };
     },
@@ -168,8 +205,13 @@ function isCharged(request: GuardRequest, phase: "anonymous" | "identified"): bo
   return decisions !== undefined && decisions.some((decision) => decision.phase === phase);
 }
 
-function refundAfter(refundOn: (outcome: Outcome) => boolean): (decision: Decision) => Settle {
-  return (decision) => (outcome) => (refundOn(outcome) ? decision.refund() : undefined);
+/** @param isBounded Whether a place in flight is to be given back. */
+function settleAfter(refundOn: ((outcome: Outcome) => boolean) | undefined, isBounded: boolean): (decision: Decision) => Settle {
+  return (decision) => (outcome) => {
+    const released = isBounded ? decision.release() : undefined;
+    const refunded = refundOn?.(outcome) === true ? decision.refund() : undefined;
+    return released instanceof Promise || refunded instanceof Promise ? Promise.all([released, refunded]).then(() => {}) : undefined;
+  };
 }
 
 function toVerdict(decision: Decision, headers: HeaderList, settleOf: ((decision: Decision) => Settle) | undefined): Verdict {

@@ -1,99 +1,309 @@
 import {
   type Clock,
+  createDeadlines,
   createMemoryStore,
+  isBucket,
+  type LimitAsk,
   type LimitCell,
+  type LimitHolder,
+  type LimitLease,
   type LimitResult,
   type Limits,
+  type LimitState,
   type MaybePromise,
+  type MemoryLimits,
   StoreUnavailable,
 } from "@portcullis/core";
-import type { OutagePolicy } from "./decision.js";
-import { withCost } from "./limit-check.js";
+import { type BreakerState, createCircuitBreaker } from "./circuit-breaker.js";
+import type { DegradedReason, Origin, OutagePolicy } from "./decision.js";
+import { createDenialCache, type DenialCache } from "./denial-cache.js";
 
-/** What the store said of these cells (in this process: the instance's part of those asked), or that it said nothing. */
-export type Consumption =
-  | { readonly kind: "answered"; readonly result: LimitResult; readonly cells: readonly LimitCell[]; readonly local: boolean }
-  | { readonly kind: "unknown"; readonly policy: "open" | "closed" };
-
-/** The store's limits with an outage policy behind them. */
-export interface GuardedLimits {
-  consume(subject: string, cells: readonly LimitCell[]): MaybePromise<Consumption>;
-  /** What is there, without charging: each state's `resetMs` is the cell's debt. */
-  look(subject: string, cells: readonly LimitCell[]): MaybePromise<Consumption>;
-  /** @param local Where the charge went, as `consume` said. */
-  refund(subject: string, cells: readonly LimitCell[], local: boolean): MaybePromise<void>;
-  reset(subject: string): MaybePromise<void>;
+/** An answer, and where it came from: what is given back later goes there. */
+export class Heard {
+  constructor(
+    /** `undefined`: nothing is known, the policy decides. */
+    readonly result: LimitResult | undefined,
+    readonly origin: Origin,
+  ) {}
 }
 
-/** What `guardLimits` needs to know. */
-export interface GuardLimitsOptions {
+/** The store's limits with everything that stands between a check and the store. */
+export interface LimitSource {
+  /**
+   * @param after How the part of the check before it was answered: a store that did not answer that one is not waited for again.
+   * @returns What the store said, at once where it answers at once; a `Heard` where somebody else answered.
+   */
+  consume(ask: LimitAsk, after?: Origin): MaybePromise<LimitResult | Heard>;
+  /** As `consume`, but nobody else is charged: where the store did not answer, nothing is known. */
+  consumeOnlyThere(ask: LimitAsk): MaybePromise<LimitResult | Heard>;
+  /** What is there, without charging. @param after As for `consume`. */
+  look(ask: LimitAsk, after?: Origin): MaybePromise<LimitResult | Heard>;
+  /** @param origin Who had charged. */
+  settle(ask: LimitAsk, at: number, origin: Origin): MaybePromise<void>;
+  renew(holder: LimitHolder, lease: LimitLease, origin: Origin): MaybePromise<boolean>;
+  block(holder: LimitHolder, ms: number): MaybePromise<void>;
+  reset(holder: LimitHolder): MaybePromise<void>;
+  status(): SourceStatus;
+}
+
+/** How the way to the store is doing. */
+export interface SourceStatus {
+  readonly breaker: BreakerState;
+  readonly rememberedDenials: number;
+  /** Limits that this process keeps for outages. */
+  readonly localCells: number;
+}
+
+/** What `createLimitSource` needs to know. */
+export interface LimitSourceOptions {
   readonly limits: Limits;
   readonly policy: OutagePolicy;
   /** Processes that share the store. */
   readonly instances: number;
+  readonly deadlineMs: number;
+  readonly breaker: { readonly failures: number; readonly probeMs: number };
+  readonly denials: { readonly maxEntries: number; readonly maxAgeMs: number } | undefined;
   readonly clock: Clock;
   /** Of each call that the store did not answer. */
   readonly onFailure: (error: StoreUnavailable) => void;
-  /** Of each call that it answered. */
+  /** Of the first call that it answered after one that it did not. */
   readonly onAnswer: () => void;
 }
 
+/** What one process keeps of everybody's limits for an outage: idle callers make room. */
+const LOCAL_CELLS = 200_000;
+
+/** Who answers in the store's place. */
+type Substitute = (ask: LimitAsk, reason: DegradedReason) => Heard;
+
+const FROM_DENIALS: Origin = Object.freeze({ decidedBy: "denials", degraded: undefined, degradedReason: undefined });
+
 /**
- * Puts the outage policy behind the store's limits. Only `StoreUnavailable` is an outage; any other exception is a fault of
- * the program and is passed on, so that the request fails closed.
+ * Puts a deadline, a circuit breaker and an outage policy between the limiter and its store. Only `StoreUnavailable` is an outage; any
+ * other exception is a fault of the program and is passed on, so that the request fails closed.
+ *
+ * While a store answers, the limits of this process follow it, so that an outage does not begin with full ones.
  */
-export function guardLimits(options: GuardLimitsOptions): GuardedLimits {
-  const { limits, policy, instances, clock, onFailure, onAnswer } = options;
-  const fallback = policy === "local" ? createMemoryStore({ clock }).limits : undefined;
-  const share = (cells: readonly LimitCell[]): readonly LimitCell[] =>
-    instances === 1 ? cells : cells.map((cell) => shareOf(cell, instances));
+export function createLimitSource(options: LimitSourceOptions): LimitSource {
+  const { limits, policy, clock, onFailure, onAnswer } = options;
+  const breaker = createCircuitBreaker({ ...options.breaker, clock });
+  const deadlines = createDeadlines(clock, options.deadlineMs);
+  const denials: DenialCache | undefined = options.denials === undefined ? undefined : createDenialCache({ ...options.denials, clock });
+  const local = policy === "local" ? createLocalLimits(clock, options.instances) : undefined;
 
-  const answered = (result: LimitResult, cells: readonly LimitCell[]): Consumption => {
-    onAnswer();
-    return { kind: "answered", result, cells, local: false };
-  };
-  const instead = (failure: unknown, subject: string, cells: readonly LimitCell[], isCharged: boolean): MaybePromise<Consumption> => {
-    if (!(failure instanceof StoreUnavailable)) throw failure;
-    onFailure(failure);
-    if (fallback === undefined) return { kind: "unknown", policy: policy === "open" ? "open" : "closed" };
-    const part = share(cells);
-    const local = (result: LimitResult): Consumption => ({ kind: "answered", result, cells: part, local: true });
-    const result = fallback.consume(subject, isCharged ? part : part.map(looking));
-    return result instanceof Promise ? result.then(local) : local(result);
-  };
+  // A store in this process answers at once: it is asked each time, and nothing stands in between.
+  let isInProcess = false;
+  let isFailing = false;
 
-  const ask = (subject: string, cells: readonly LimitCell[], isCharged: boolean): MaybePromise<Consumption> => {
-    let result: MaybePromise<LimitResult>;
-    try {
-      result = limits.consume(subject, isCharged ? cells : cells.map(looking));
-    } catch (error) {
-      return instead(error, subject, cells, isCharged);
+  function consume(ask: LimitAsk, substitute: Substitute, after?: Origin): MaybePromise<LimitResult | Heard> {
+    let sentAt = 0;
+    if (!isInProcess) {
+      const known = denials?.find(ask);
+      if (known !== undefined) return new Heard(known, FROM_DENIALS);
+      if (denials !== undefined) sentAt = clock.monotonic();
     }
-    if (!(result instanceof Promise)) return answered(result, cells);
-    return result.then(
-      (later) => answered(later, cells),
-      (error: unknown) => instead(error, subject, cells, isCharged),
-    );
-  };
+    if (after?.degradedReason !== undefined) return substitute(ask, after.degradedReason);
+    if (isFailing && !breaker.allows()) return substitute(ask, "breaker_open");
+    let answer: MaybePromise<LimitResult>;
+    try {
+      answer = limits.consume(ask);
+    } catch (error) {
+      return failed(ask, error, substitute);
+    }
+    if (!(answer instanceof Promise)) {
+      isInProcess = true;
+      return heard(answer);
+    }
+    return inTime(ask, answer, substitute, (result) => {
+      if (result.allowed) denials?.correct(ask);
+      else denials?.learn(ask, result, sentAt);
+      local?.follow(ask, result);
+    });
+  }
+
+  /** The answer, or after the deadline somebody else's; one that comes later changes nothing. */
+  function inTime(
+    ask: LimitAsk,
+    answer: Promise<LimitResult>,
+    substitute: Substitute,
+    onResult: (result: LimitResult) => void,
+  ): Promise<LimitResult | Heard> {
+    return new Promise((resolve, reject) => {
+      const deadline = deadlines.start(() => {
+        const error = new StoreUnavailable("limits.consume", { cause: new Error("No answer within the deadline.") });
+        resolve(lost(ask, error, "deadline", substitute));
+      });
+      const onAnswered = (result: LimitResult): void => {
+        if (deadline.isOver) return result.allowed ? giveBackPlace(ask) : undefined;
+        deadline.done();
+        onResult(result);
+        resolve(heard(result));
+      };
+      const onError = (error: unknown): void => {
+        if (deadline.isOver) return giveBackPlace(ask);
+        deadline.done();
+        resolve(failed(ask, error, substitute));
+      };
+      answer.then(onAnswered, onError).catch(reject);
+    });
+  }
+
+  // Somebody else has decided meanwhile. What the store charged, or may have charged, stays charged: the caller may have been served.
+  // But a place in flight that nobody knows of would stay taken until its lease ends.
+  function giveBackPlace({ kind, id, lease }: LimitAsk): void {
+    if (lease === undefined || lease.ttlMs === 0) return;
+    try {
+      const done = limits.settle({ kind, id, cells: [], lease }, 0);
+      if (done instanceof Promise) done.catch(() => {});
+    } catch {
+      // It ends by itself.
+    }
+  }
+
+  function heard(result: LimitResult): LimitResult {
+    if (!isFailing) return result;
+    isFailing = false;
+    breaker.succeeded();
+    onAnswer();
+    return result;
+  }
+
+  function failed(ask: LimitAsk, error: unknown, substitute: Substitute): Heard {
+    if (error instanceof StoreUnavailable) {
+      giveBackPlace(ask);
+      return lost(ask, error, "store_failed", substitute);
+    }
+    // The store is there and the program is wrong: no outage policy may cover that up.
+    isFailing = false;
+    breaker.succeeded();
+    throw error;
+  }
+
+  function lost(ask: LimitAsk, error: StoreUnavailable, reason: DegradedReason, substitute: Substitute): Heard {
+    isFailing = true;
+    breaker.failed();
+    onFailure(error);
+    return substitute(ask, reason);
+  }
+
+  function instead(ask: LimitAsk, degradedReason: DegradedReason): Heard {
+    if (policy === "closed") return unknown(ask, degradedReason);
+    // What the store refused before stays refused, by everybody's use and not only by this process's.
+    const known = denials?.find(ask, { mayBeStale: true });
+    if (local !== undefined) {
+      return new Heard(known ?? local.consume(ask), Object.freeze({ decidedBy: "local", degraded: "local", degradedReason }));
+    }
+    if (known === undefined) return unknown(ask, degradedReason);
+    return new Heard(known, Object.freeze({ decidedBy: "denials", degraded: policy, degradedReason }));
+  }
+
+  function unknown(_ask: LimitAsk, degradedReason: DegradedReason): Heard {
+    return new Heard(undefined, Object.freeze({ decidedBy: "policy", degraded: policy, degradedReason }));
+  }
+
+  function look(ask: LimitAsk, after?: Origin): MaybePromise<LimitResult | Heard> {
+    if (after?.degradedReason !== undefined) return instead(ask, after.degradedReason);
+    if (isFailing && !breaker.allows()) return instead(ask, "breaker_open");
+    try {
+      const answer = limits.consume(ask);
+      return answer instanceof Promise ? inTime(ask, answer, instead, () => {}) : heard(answer);
+    } catch (error) {
+      return failed(ask, error, instead);
+    }
+  }
+
+  // Once more when it is done: a refusal that was on its way when it began is learned before it ends.
+  function forgetting(holder: LimitHolder, change: () => MaybePromise<void>): MaybePromise<void> {
+    if (denials === undefined) return change();
+    denials.forget(holder);
+    const done = change();
+    return done instanceof Promise ? done.finally(() => denials.forget(holder)) : done;
+  }
 
   return {
-    consume: (subject, cells) => ask(subject, cells, true),
-    look: (subject, cells) => ask(subject, cells, false),
-    refund: (subject, cells, local) => (local ? fallback?.refund(subject, share(cells)) : limits.refund(subject, cells)),
-    reset(subject) {
-      const done = fallback?.reset(subject);
-      return done instanceof Promise ? done.then(() => limits.reset(subject)) : limits.reset(subject);
+    consume: (ask, after) => consume(ask, instead, after),
+    consumeOnlyThere: (ask) => consume(ask, unknown),
+    look,
+    settle(ask, at, { decidedBy }) {
+      if (decidedBy === "local") return local?.settle(ask, at);
+      const { kind, id, cells, lease } = ask;
+      if (lease !== undefined) local?.settle({ kind, id, cells: [], lease }, at);
+      // Places are no reason to forget what limits refused.
+      return cells.length === 0 ? limits.settle(ask, at) : forgetting(ask, () => limits.settle(ask, at));
     },
+    renew(holder, lease, { decidedBy }) {
+      const isKept = local?.renew(holder, lease) ?? false;
+      return decidedBy === "local" ? isKept : limits.renew(holder, lease);
+    },
+    block(holder, ms) {
+      local?.block(holder, ms);
+      return forgetting(holder, () => limits.block(holder, ms));
+    },
+    reset(holder) {
+      local?.reset(holder);
+      return forgetting(holder, () => limits.reset(holder));
+    },
+    status: () => Object.freeze({ breaker: breaker.state, rememberedDenials: denials?.size ?? 0, localCells: local?.cells() ?? 0 }),
   };
 }
 
-function looking(cell: LimitCell): LimitCell {
-  return withCost(cell, 0);
+/** The limits of this process: its part of everybody's, and what it saw of them before the outage. */
+interface LocalLimits extends Pick<MemoryLimits, "renew" | "block" | "reset"> {
+  consume(ask: LimitAsk): LimitResult;
+  settle(ask: LimitAsk, at: number): void;
+  /** After an answer of the store: as large a share is used here, and the place it gave is taken here too. */
+  follow(ask: LimitAsk, result: LimitResult): void;
+  cells(): number;
 }
 
-// Every instance falls back at once, so each takes its part of the limit. A cost above the part takes all of it.
+function createLocalLimits(clock: Clock, instances: number): LocalLimits {
+  const memory = createMemoryStore({ clock, maxLimitCells: LOCAL_CELLS }).limits;
+  /** Whether there may be blocks: elsewhere they may have been ended. */
+  let hasBlocked = false;
+  // Every instance falls back at once, so each takes its part of the limit. Limiters ask with the same cells over and over.
+  const parts = new WeakMap<LimitCell, LimitCell>();
+  const partOf = (cell: LimitCell): LimitCell => {
+    let part = parts.get(cell);
+    if (part === undefined) parts.set(cell, (part = shareOf(cell, instances)));
+    return part;
+  };
+  const cellsOf = (cells: readonly LimitCell[]): readonly LimitCell[] => (instances === 1 ? cells : cells.map(partOf));
+  const askOf = ({ kind, id, cells, lease, dryRun }: LimitAsk): LimitAsk => {
+    const shared =
+      lease === undefined || instances === 1 ? lease : { ...lease, capacity: Math.max(1, Math.floor(lease.capacity / instances)) };
+    return { kind, id, cells: cellsOf(cells), lease: shared, dryRun };
+  };
+  const stateOf = ({ id, allowed, remaining, resetMs, retryAfterMs }: LimitState): LimitState => ({
+    ...{ id, allowed, resetMs, retryAfterMs },
+    remaining: Math.floor(remaining / instances),
+  });
+  return {
+    consume: (ask) => memory.consume(askOf(ask)),
+    settle: (ask, at) => memory.settle(askOf(ask), at),
+    renew: (holder, lease) => memory.renew(holder, lease),
+    block(holder, ms) {
+      memory.block(holder, ms);
+      hasBlocked = true;
+    },
+    reset: (holder) => memory.reset(holder),
+    follow({ kind, id, cells, lease, dryRun }, result) {
+      memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
+      const isPlaceTaken = result.allowed && lease !== undefined && lease.ttlMs > 0 && dryRun !== true;
+      try {
+        if (result.blockedMs > 0 || hasBlocked) memory.block({ kind, id }, result.blockedMs);
+        if (result.blockedMs > 0) hasBlocked = true;
+        if (isPlaceTaken) memory.consume({ kind, id, cells: [], lease: { ...lease, capacity: Infinity } });
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error; // else it is full, and follows no further
+      }
+    },
+    cells: () => memory.usage().cells,
+  };
+}
+
+// A cost above the part takes all of it.
 function shareOf(cell: LimitCell, instances: number): LimitCell {
   const capacity = Math.max(1, Math.floor(cell.capacity / instances));
   const cost = cell.cost > cell.capacity ? cell.cost : Math.min(cell.cost, capacity);
-  return { id: cell.id, capacity, intervalMs: cell.intervalMs * instances, cost };
+  return isBucket(cell) ? { ...cell, capacity, cost, intervalMs: cell.intervalMs * instances } : { ...cell, capacity, cost };
 }

@@ -1,10 +1,10 @@
-import type { HeaderField, HeaderList, LimitCell } from "@portcullis/core";
-import type { LimitReport } from "./decision.js";
+import type { HeaderField, HeaderList } from "@portcullis/core";
+import type { ConcurrencyReport, LimitReport } from "./decision.js";
 import type { Limit } from "./limit-rule.js";
 
 /**
  * Which header fields tell clients their limits.
- * - `draft`: `RateLimit` and `RateLimit-Policy` of the IETF draft (draft-ietf-httpapi-ratelimit-headers, 10 and later).
+ * - `draft`: `RateLimit` and `RateLimit-Policy` of the IETF draft (draft-ietf-httpapi-ratelimit-headers, 10 and 11).
  * - `legacy`: `X-RateLimit-Limit`, `-Remaining` and `-Reset` (seconds from now) of the limit that is nearest to its end.
  */
 export type RateLimitHeaders = "draft" | "legacy" | "both" | "none";
@@ -23,24 +23,30 @@ export interface LimitTexts {
 
 // w is the time in which an empty bucket fills up, so that q/w is the true sustained rate. The period would promise more:
 // q=60;w=60 for 10 a minute with a burst of 60.
-export function limitTexts(name: string, { capacity, intervalMs }: LimitCell): LimitTexts {
+export function limitTexts(name: string, capacity: number, fullMs: number): LimitTexts {
   const label = sfString(name);
-  return Object.freeze({ label, policy: `${label};q=${capacity};w=${Math.max(1, seconds(capacity * intervalMs))}` });
+  return Object.freeze({ label, policy: `${label};q=${capacity};w=${Math.max(1, toSeconds(fullMs))}` });
 }
 
-/**
- * The fields of one decision.
- *
- * @param reports One for each of the limits.
- * @param tightest Of the whole request so far: legacy fields have room for one limit only.
- */
-export function rateLimitHeaders(
-  style: RateLimitHeaders,
-  limits: readonly Limit[],
-  reports: readonly LimitReport[],
-  tightest: LimitReport | undefined,
-): HeaderList {
-  if (style === "none" || limits.length === 0) return NONE;
+/** Of a cap on requests in flight: its quota has a unit of its own and no window. */
+export function concurrencyTexts(name: string, capacity: number): LimitTexts {
+  const label = sfString(name);
+  return Object.freeze({ label, policy: `${label};q=${capacity};qu="concurrent-requests"` });
+}
+
+/** What one decision tells. */
+export interface Told {
+  readonly limits: readonly Limit[];
+  /** One for each of the limits. */
+  readonly reports: readonly LimitReport[];
+  readonly concurrency: (ConcurrencyReport & { readonly texts: LimitTexts }) | undefined;
+  /** Of the whole request so far: legacy fields have room for one limit only. */
+  readonly tightest: LimitReport | undefined;
+}
+
+/** The fields of one decision. */
+export function rateLimitHeaders(style: RateLimitHeaders, { limits, reports, concurrency, tightest }: Told): HeaderList {
+  if (style === "none" || (limits.length === 0 && concurrency === undefined)) return NONE;
   const fields: HeaderField[] = [];
   if (style !== "legacy") {
     let policies = "";
@@ -51,13 +57,18 @@ export function rateLimitHeaders(
       policies += separator + texts.policy;
       states += separator + limitItem(texts, reports[index] as LimitReport); // one report for each limit
     }
+    if (concurrency !== undefined) {
+      const separator = policies === "" ? "" : ", ";
+      policies += separator + concurrency.texts.policy;
+      states += `${separator}${concurrency.texts.label};r=${concurrency.remaining}`;
+    }
     fields.push(["ratelimit-policy", policies], ["ratelimit", states]);
   }
   if (style !== "draft" && tightest !== undefined) {
     fields.push(
       ["x-ratelimit-limit", String(tightest.capacity)],
       ["x-ratelimit-remaining", String(tightest.remaining)],
-      ["x-ratelimit-reset", String(seconds(tightest.resetMs))],
+      ["x-ratelimit-reset", String(toSeconds(tightest.resetMs))],
     );
   }
   return fields;
@@ -67,13 +78,13 @@ export function rateLimitHeaders(
 // Retry-After must not be earlier than t (RL-71).
 function limitItem({ label }: LimitTexts, { remaining, resetMs, retryAfterMs }: LimitReport): string {
   const waitMs = retryAfterMs === undefined || retryAfterMs === 0 ? resetMs : retryAfterMs;
-  return `${label};r=${remaining};t=${seconds(waitMs)}`;
+  return `${label};r=${remaining};t=${toSeconds(waitMs)}`;
 }
 
 // An interval like 60,000/11 ms is no exact double: 11 of them are a minute and a trifle, which is not the 61st second.
 const TRIFLE_SECONDS = 1e-6;
 
-function seconds(ms: number): number {
+function toSeconds(ms: number): number {
   return Math.min(MOST_SF_INTEGER, Math.max(0, Math.ceil(ms / 1000 - TRIFLE_SECONDS)));
 }
 

@@ -206,7 +206,11 @@ describe("a check", () => {
   it("is a value that nobody can change", () => {
     const { limiter } = limiterWith();
     const decision = now(limiter.check(ADA));
-    for (const part of [decision, decision.limits, decision.limits[0], decision.violated]) expect(Object.isFrozen(part)).toBe(true);
+    for (const name of ["allowed", "code", "remaining", "degraded", "limits"] as const) {
+      expect(Reflect.set(decision, name, "changed")).toBe(false);
+      expect(decision[name]).not.toBe("changed");
+    }
+    for (const part of [decision.limits, decision.limits[0], decision.violated]) expect(Object.isFrozen(part)).toBe(true);
   });
 
   it("peek says what check would say, and charges nothing", () => {

@@ -27,19 +27,21 @@ export function limiterWith<Operation extends string = never>(
 }
 
 /** A store that can be switched off. It fails as real ones do: with a rejection. */
-export function flakyStore(limits: Limits): { readonly limits: Limits; isDown: boolean } {
+export function flakyStore(limits: Limits): { readonly limits: Limits; isDown: boolean; asked: number } {
+  const answer = <T>(operation: string, ask: () => T): T => {
+    store.asked += 1;
+    if (store.isDown) throw new StoreUnavailable(`limits.${operation}`);
+    return ask();
+  };
   const store = {
     isDown: false,
+    asked: 0,
     limits: {
-      consume: async (subject, cells) => {
-        if (store.isDown) throw new StoreUnavailable("limits.consume");
-        return limits.consume(subject, cells);
-      },
-      refund: async (subject, cells) => {
-        if (store.isDown) throw new StoreUnavailable("limits.refund");
-        return limits.refund(subject, cells);
-      },
-      reset: async (subject) => limits.reset(subject),
+      consume: async (ask) => answer("consume", () => limits.consume(ask)),
+      settle: async (ask, at) => answer("settle", () => limits.settle(ask, at)),
+      renew: async (holder, lease) => answer("renew", () => limits.renew(holder, lease)),
+      block: async (holder, ms) => answer("block", () => limits.block(holder, ms)),
+      reset: async (holder) => answer("reset", () => limits.reset(holder)),
     } satisfies Limits,
   };
   return store;

@@ -91,19 +91,22 @@ describe("while the store does not answer", () => {
     const local = await limiter.check({ ...ADA, cost: 7 });
     await expect(stored.refund()).rejects.toThrow(StoreUnavailable);
     store.isDown = false;
-    await local.refund();
     expect((await limiter.peek(ADA)).remaining).toBe(6);
     store.isDown = true;
-    expect((await limiter.peek(ADA)).remaining).toBe(10);
+    // 4 were used when the store was last heard, so 7 did not fit; nothing was charged, and nothing is given back.
+    expect(local.allowed).toBe(false);
+    const fitting = await limiter.check({ ...ADA, cost: 5 });
+    expect([fitting.degraded, (await limiter.peek(ADA)).remaining]).toEqual(["local", 1]);
+    await fitting.refund();
+    expect((await limiter.peek(ADA)).remaining).toBe(6);
   });
 
   it("a store that throws at once is an outage as well", () => {
     const limits: Limits = {
+      ...createMemoryStore().limits,
       consume: () => {
         throw new StoreUnavailable("limits.consume");
       },
-      refund: () => {},
-      reset: () => {},
     };
     const { limiter } = limiterWith({ store: { limits } });
     expect(limiter.check(ADA)).toMatchObject({ allowed: true, degraded: "local" });
@@ -111,7 +114,7 @@ describe("while the store does not answer", () => {
 
   it("any other exception is a fault: the request fails closed under every policy", async () => {
     for (const onOutage of ["open", "closed", "local"] as const) {
-      const limits: Limits = { consume: () => Promise.reject(new TypeError("broken store")), refund: () => {}, reset: () => {} };
+      const limits: Limits = { ...createMemoryStore().limits, consume: () => Promise.reject(new TypeError("broken store")) };
       const { limiter } = limiterWith({ store: { limits }, onOutage });
       const run = await createGuardChain([limiter.limitFloor()]).run(requestOf());
       expect(run.stop).toMatchObject({ kind: "deny", problem: { status: 500 } });
@@ -122,8 +125,10 @@ describe("while the store does not answer", () => {
     const { store, limiter } = onFlakyStore({ tiers: { free: { limit: 1, burst: 1 } } });
     store.isDown = true;
     await limiter.check(ADA);
+    store.isDown = false;
     await limiter.reset({ subject: "ada" });
-    expect((await limiter.check(ADA)).allowed).toBe(true);
+    store.isDown = true;
+    expect(await limiter.check(ADA)).toMatchObject({ allowed: true, degraded: "local" });
   });
 });
 
@@ -147,16 +152,19 @@ describe("the metrics", () => {
     const { store, limiter } = onFlakyStore({ metrics, tiers: { free: { limit: 1, burst: 1 } } });
     await limiter.check({ ...ADA, tier: "gold" });
     await limiter.check(ADA);
+    await limiter.check(ADA);
     await limiter.check({ phase: "floor", ipKey: "192.0.2.1" });
     store.isDown = true;
-    await limiter.check(ADA);
+    await limiter.check({ ...ADA, subject: "bob" });
     expect(Object.fromEntries(series)).toEqual({
       "rate_limit_checks_total authenticated allowed": 2,
-      "rate_limit_checks_total authenticated denied": 1,
+      "rate_limit_checks_total authenticated denied": 2,
       "rate_limit_checks_total floor allowed": 1,
       "rate_limit_store_errors_total local": 1,
+      "rate_limit_degraded_total local store_failed": 1,
+      rate_limit_denial_cache_hits_total: 1,
       rate_limit_unknown_tiers_total: 1,
-      rate_limit_check_seconds: 4,
+      rate_limit_check_seconds: 5,
     });
   });
 

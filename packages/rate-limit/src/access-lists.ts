@@ -1,0 +1,56 @@
+import { invalidOption, type IpBlock, parseIp, parseIpBlock } from "@portcullis/core";
+
+/** Callers by name. */
+export interface AccessLists {
+  /** IP addresses and CIDR blocks. */
+  readonly addresses?: readonly string[];
+  /** `subjectOf(principal)`. */
+  readonly subjects?: readonly string[];
+}
+
+/** Whether a caller is on a list. */
+export interface AccessList {
+  readonly isEmpty: boolean;
+  /** @param ipKey An address, or the block that limits go by (`2001:db8:1:2::/64`): listed only as a whole. */
+  hasAddress(ipKey: string): boolean;
+  hasSubject(subject: string): boolean;
+}
+
+const MOST_REMEMBERED = 4_096;
+
+/** @throws {ConfigurationError} `invalid_option`: an entry is no address or block, or no subject. */
+export function createAccessList(option: string, { addresses = [], subjects = [] }: AccessLists = {}): AccessList {
+  const blocks = addresses.map((text, index) => readBlock(`${option}.addresses[${index}]`, text));
+  for (const [index, subject] of subjects.entries()) {
+    if (typeof subject !== "string" || subject === "") throw invalidOption(`${option}.subjects[${index}]`, subject, "a subject's id");
+  }
+  const listed = new Set(subjects);
+  // Emptied when full, so that rotating addresses costs time, not memory.
+  const known = new Map<string, boolean>();
+  return Object.freeze({
+    isEmpty: blocks.length === 0 && listed.size === 0,
+    hasAddress(ipKey: string): boolean {
+      if (blocks.length === 0) return false;
+      const remembered = known.get(ipKey);
+      if (remembered !== undefined) return remembered;
+      if (known.size >= MOST_REMEMBERED) known.clear();
+      const isListed = blocks.some((block) => contains(block, ipKey));
+      known.set(ipKey, isListed);
+      return isListed;
+    },
+    hasSubject: (subject: string): boolean => listed.has(subject),
+  });
+}
+
+function readBlock(option: string, text: string): IpBlock {
+  const block = typeof text === "string" ? parseIpBlock(text) : undefined;
+  if (block === undefined) throw invalidOption(option, text, "an IP address or a CIDR block");
+  return block;
+}
+
+function contains(block: IpBlock, ipKey: string): boolean {
+  const [text = "", length] = ipKey.split("/");
+  const address = parseIp(text);
+  if (address === undefined) return false;
+  return block.contains(address) && (length === undefined || block.prefixLength <= Number(length));
+}
