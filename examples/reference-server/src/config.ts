@@ -1,3 +1,4 @@
+import { parseIpBlock } from "@portcullis/core";
 import { z } from "zod";
 
 /** Everything the server is told from outside. Parsed once; nothing else reads the environment. */
@@ -17,6 +18,12 @@ export interface Config {
   readonly auditSigningKey: string | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
+  /** Processes that share the database and Redis. While Redis is away, each allows its part of every rate limit. */
+  readonly instances: number;
+  /** Addresses and blocks that no limit of an address counts: probes and jobs of your own. */
+  readonly rateLimitAllow: readonly string[];
+  /** Addresses and blocks that are refused at all times. */
+  readonly rateLimitDeny: readonly string[];
   /** Receivers of webhooks that may be private addresses: `127.0.0.1:9000`, `10.1.0.0/16`. */
   readonly webhookAllow: readonly string[];
   /** How long a receiver may take to answer. */
@@ -44,6 +51,11 @@ const list = z
       .map((item) => item.trim())
       .filter((item) => item !== ""),
   );
+
+const addresses = list.refine(
+  (items) => items.every((item) => parseIpBlock(item) !== undefined),
+  "must list IP addresses and CIDR blocks, separated by commas",
+);
 
 const wholeNumber = (from: number, to: number) => {
   const error = `must be a whole number from ${from} to ${to}`;
@@ -76,6 +88,9 @@ const schema = z.object({
   AUDIT_SIGNING_KEY: z.string().optional(),
   CORS_ORIGINS: list,
   TRUSTED_PROXIES: list,
+  INSTANCES: wholeNumber(1, 10_000).default(1),
+  RATE_LIMIT_ALLOW: addresses,
+  RATE_LIMIT_DENY: addresses,
   WEBHOOK_ALLOW: list,
   WEBHOOK_TIMEOUT_MS: wholeNumber(1000, 300_000).default(30_000),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
@@ -121,6 +136,9 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     auditSigningKey: env.AUDIT_SIGNING_KEY,
     corsOrigins: env.CORS_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
+    instances: env.INSTANCES,
+    rateLimitAllow: env.RATE_LIMIT_ALLOW,
+    rateLimitDeny: env.RATE_LIMIT_DENY,
     webhookAllow: env.WEBHOOK_ALLOW,
     webhookTimeoutMs: env.WEBHOOK_TIMEOUT_MS,
     logLevel: env.LOG_LEVEL,

@@ -11,7 +11,7 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
       webhooks: ["read", "manage"],
       audit: ["read", "export"],
       users: ["read", "manage"],
-      system: ["read"],
+      system: ["read", "manage"],
     },
     roles: {
       viewer: { grants: ["workflows.read", "integrations.read"] },
@@ -23,7 +23,7 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
         inherits: ["member"],
         grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*"],
       },
-      // Who runs the service: alone sees across workspaces.
+      // Who runs the service: alone sees across workspaces, and changes what holds for all of them.
       owner: { inherits: ["admin"], grants: ["*"] },
     },
     metrics,

@@ -17,7 +17,7 @@ import {
 import { prometheusMetrics } from "@portcullis/core/prometheus";
 import { createDecisionCache } from "@portcullis/decision-cache";
 import { createEncryptedStore, createEncryption, createKeyring } from "@portcullis/encryption";
-import { createRateLimiter, limitPresets } from "@portcullis/rate-limit";
+import { createRateLimiter, lintRateLimits } from "@portcullis/rate-limit";
 import { createWebhooks, type Webhooks } from "@portcullis/webhooks";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
@@ -28,8 +28,10 @@ import { policySchema, type Routing } from "./decisions/router.js";
 import type { Secrets } from "./development-secrets.js";
 import { documentedInEnvelope, inEnvelope, renderInEnvelope } from "./envelope.js";
 import { ENCRYPTED_FIELDS, integrationRoutes, integrationSchema } from "./integrations/integration-routes.js";
+import { serviceLimits } from "./limits.js";
 import type { ServiceStore } from "./open-store.js";
 import { auditRecorder } from "./operations/audit-recorder.js";
+import { rateLimitRoutes } from "./operations/rate-limit-routes.js";
 import { docsRoutes, systemRoutes } from "./operations/system-routes.js";
 import { createPermit, createPolicy } from "./permissions.js";
 import { requestLog } from "./request-log.js";
@@ -87,19 +89,19 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     onEvent: record.auth,
   });
 
+  const limits = serviceLimits(config);
+  for (const { message, ...finding } of lintRateLimits({ ...limits, store })) logger.warn(finding, message);
   const limiter = createRateLimiter({
+    ...limits,
     store,
-    floor: { limit: 3000, burst: 6000 },
-    unauthenticated: { limit: 120, burst: 240 },
-    tiers: limitPresets.tiers,
-    defaultTier: "free",
     // Here seats decide: viewers are free, everybody else is on the organisation's plan.
     tierOf: (principal) => (policy.checkRoles(principal, ["member"]).allowed ? "enterprise" : "free"),
-    operations: { "workflows.execute": { limit: 600, burst: 600 } },
-    exclude: ["/api/health", "/api/metrics"],
     metrics,
     clock,
     onEvent: record.rateLimit,
+  });
+  const limitFailedLogins = limiter.limitOperation("login", {
+    refundOn: (outcome) => outcome.kind === "responded" && outcome.status < 400,
   });
 
   const encryption = createEncryption({
@@ -142,7 +144,10 @@ export function createService({ config, secrets, store, logger, clock = systemCl
   const integrations = createEncryptedStore(store.records, { collection: "integrations", fields: ENCRYPTED_FIELDS, encryption });
   const documented: readonly Route[] = [
     ...systemRoutes({ registry, ping: () => store.ping(), startedAt: clock.now(), now: () => clock.now() }),
-    ...authRoutes(auth, { prefix: "/api/auth" }).map(inEnvelope),
+    ...rateLimitRoutes({ permit, limiter, record: record.limitChange }),
+    ...authRoutes(auth, { prefix: "/api/auth" })
+      .map((route) => (route.operationId === "authLogin" ? { ...route, guards: [limitFailedLogins, ...route.guards] } : route))
+      .map(inEnvelope),
     ...workflowRoutes({
       permit,
       approvals,
@@ -152,13 +157,18 @@ export function createService({ config, secrets, store, logger, clock = systemCl
       limitExecutions: limiter.limitOperation("workflows.execute"),
     }),
     ...approvalRoutes(approvals, { guards: [permit("workflows.read")] }).map(inEnvelope),
-    ...decisionRoutes({ permit, policies: createCollection(store.records, "policies", policySchema), cache }),
+    ...decisionRoutes({
+      permit,
+      policies: createCollection(store.records, "policies", policySchema),
+      cache,
+      limitDecisions: limiter.limitOperation("decisions.create"),
+    }),
     ...integrationRoutes({ permit, integrations: createCollection(integrations, "integrations", integrationSchema) }),
     ...webhookRoutes({ permit, webhooks }),
     ...auditRoutes(audit, {
       prefix: "/api",
       guards: [permit("audit.read")],
-      exportGuards: [permit("audit.export")],
+      exportGuards: [permit("audit.export"), limiter.limitOperation("audit.export")],
       // The log is one for all workspaces: the whole of it is for who runs the service.
       workspaceOf: (facts) => (policy.check(callerOf(facts), "system.read").allowed ? undefined : workspaceOf(callerOf(facts))),
     }).map(inEnvelope),

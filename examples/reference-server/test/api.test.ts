@@ -77,9 +77,9 @@ describe("the API", () => {
   });
 
   it("sends what its documentation describes: every documented answer is in the envelope, a list with its page", async () => {
-    const token = await logInAs(call, "member");
+    const token = await logInAs(call, "owner");
     const { routes } = serviceOfItsOwn().app;
-    for (const path of ["/api/health", "/api/auth/me", "/api/auth/api-keys", "/api/workflows"]) {
+    for (const path of ["/api/health", "/api/auth/me", "/api/auth/api-keys", "/api/workflows", "/api/system/rate-limits"]) {
       const schema = routes.find((route) => route.method === "GET" && route.path === path)?.responses[200]?.schema;
       const answer: unknown = JSON.parse((await call("GET", path, { token })).text);
       expect(schema instanceof z.ZodObject && schema.strict().parse(answer), path).toMatchObject({ success: true });

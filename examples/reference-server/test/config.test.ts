@@ -42,6 +42,26 @@ describe("the configuration", () => {
     expect(mistakes.join()).not.toContain("short");
   });
 
+  it("limits for one process unless told how many share the store, and lists no address", () => {
+    expect(parseConfig({})).toMatchObject({ instances: 1, rateLimitAllow: [], rateLimitDeny: [] });
+    const told = parseConfig({ INSTANCES: "4", RATE_LIMIT_ALLOW: "192.0.2.7, 2001:db8::/32", RATE_LIMIT_DENY: "198.51.100.0/24" });
+    expect(told).toMatchObject({ instances: 4, rateLimitAllow: ["192.0.2.7", "2001:db8::/32"], rateLimitDeny: ["198.51.100.0/24"] });
+  });
+
+  it.each([
+    ["INSTANCES", "-7"],
+    ["INSTANCES", "20000"],
+    ["INSTANCES", "two"],
+    ["RATE_LIMIT_ALLOW", "192.0.2.7, localhost"],
+    ["RATE_LIMIT_ALLOW", "192.0.2.0/33"],
+    ["RATE_LIMIT_DENY", "2001:db8::/129"],
+    ["RATE_LIMIT_DENY", "fe80::1%eth0"],
+  ])("names %s where it is wrong, and does not repeat %s", (name, value) => {
+    const [mistake, ...others] = mistakesOf({ [name]: value });
+    expect([mistake?.split(" ")[0], others]).toEqual([name, []]);
+    expect(mistake).not.toContain(value);
+  });
+
   it("reads an empty variable as one that is not set", () => {
     expect(parseConfig({ JWT_SECRETS: "", REDIS_URL: "" }).redisUrl).toBeUndefined();
   });

@@ -6,7 +6,8 @@ import { routePath } from "hono/route";
 const routing: Routing<Context> = {
   route: (c) => {
     const pattern = routePath(c);
-    return pattern.includes("*") ? undefined : pattern; // the pattern of a middleware is not that of the route
+    // The pattern of a middleware is not that of the route, and where nothing matched Hono says "".
+    return pattern === "" || pattern.includes("*") ? undefined : pattern;
   },
   param: (c, name) => c.req.param(name),
 };

@@ -21,7 +21,7 @@ export type DecisionCode = "RATE_LIMIT" | "CONCURRENCY_LIMIT" | "COST_EXCEEDS_CA
 /** Which limits are asked: the address floor, the limit of a caller without credentials, the limit of a known caller, or an operation alone. */
 export type Phase = "floor" | "anonymous" | "identified" | "operation";
 
-/** What happens while the store does not answer: refuse with 503, allow everything, or limit in this process. */
+/** What happens while the store does not answer: refuse with 503, allow what is not known to be refused, or limit in this process. */
 export type OutagePolicy = "closed" | "open" | "local";
 
 /** Why the store was not heard: it failed, did not answer in time, or is left alone for a while after it did. */

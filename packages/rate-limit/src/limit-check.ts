@@ -49,6 +49,7 @@ export type LimitCheck<Operation extends string = string> =
       readonly phase: "operation";
       readonly operation: Operation;
       readonly by: LimitedBy;
+      readonly address?: string | undefined;
       readonly organization?: string | undefined;
       readonly cost?: number;
       /** Only the cap on requests in flight, not the rate. */

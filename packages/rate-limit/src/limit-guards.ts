@@ -165,7 +165,7 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
           const isAlone = isExcluded(request) || isCharged(request, principal === undefined ? "anonymous" : "identified");
           if (principal === undefined) {
             const { ipKey, address } = addressOf(request);
-            if (isAlone) return charge(request, { phase: "operation", operation, by: { ipKey }, cost }, settleOf);
+            if (isAlone) return charge(request, { phase: "operation", operation, by: { ipKey }, address, cost }, settleOf);
             return charge(request, { phase: "anonymous", ipKey, address, operation, cost }, settleOf);
           }
           const caller = callerOf(principal);
@@ -185,8 +185,12 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
         name: `limit-concurrency:${operation}`,
         check(request) {
           const principal = request.facts.get(principalFact);
-          const by = principal === undefined ? { ipKey: addressOf(request).ipKey } : { subject: subjectOf(principal) };
-          return charge(request, { phase: "operation", operation, by, organization: principal?.orgId, only: "concurrency" }, settleOf);
+          if (principal !== undefined) {
+            const by = { subject: subjectOf(principal) };
+            return charge(request, { phase: "operation", operation, by, organization: principal.orgId, only: "concurrency" }, settleOf);
+          }
+          const { ipKey, address } = addressOf(request);
+          return charge(request, { phase: "operation", operation, by: { ipKey }, address, only: "concurrency" }, settleOf);
         },
       };
     },

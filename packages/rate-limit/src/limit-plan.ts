@@ -65,11 +65,12 @@ export function readPlan(options: PlanOptions, now: () => number): LimitPlan {
     assertDominates(floor, limits, option);
     return group(limits);
   };
-  const unauthenticated = read("unauthenticated", options.unauthenticated, "unauthenticated");
+  const unauthenticated =
+    options.unauthenticated === undefined ? group([]) : read("unauthenticated", options.unauthenticated, "unauthenticated");
   const tiers = new Map<string, LimitGroup>();
   // One name for all tiers: a subject that changes its tier takes along what it used.
   for (const [tier, rule] of Object.entries(options.tiers ?? {})) tiers.set(tier, read(`tiers.${tier}`, rule, "authenticated"));
-  const defaultTier = tiers.get(options.defaultTier);
+  const defaultTier = tiers.size === 0 && options.defaultTier === undefined ? group([]) : tiers.get(options.defaultTier ?? "");
   if (defaultTier === undefined) throw invalidOption("defaultTier", options.defaultTier, "one of the names in tiers");
   const operations = new Map<string, OperationLimit>();
   for (const [name, rule] of Object.entries(options.operations ?? {})) operations.set(name, readOperation(name, rule, now));

@@ -19,7 +19,7 @@ export interface BucketRule {
 
 /**
  * So many in any period, by a sliding-window counter: for contracts that say "1000 an hour". Arrivals that crowd around the edge of a
- * period can reach 1.9 times the limit within a period that lies askew; a bucket does not have that.
+ * period can reach nearly twice the limit within a period that lies askew; a bucket does not have that.
  */
 export interface WindowRule {
   readonly kind: "window";

@@ -29,6 +29,8 @@ export interface LintFinding {
 type LintedOptions = Omit<RateLimiterOptions, "store"> & Partial<Pick<RateLimiterOptions, "store">>;
 
 const HOURS_MS = 3_600_000;
+/** RFC 1918 and RFC 4193: nobody else's. */
+const PRIVATE = /^(?:10\.|f[cd])/i;
 
 /**
  * Looks for settings that are valid and dangerous. What is invalid throws, as it does in `createRateLimiter`.
@@ -129,14 +131,14 @@ function askewWindows(plan: LimitPlan): LintFinding[] {
     .map(({ limit }) => ({
       code: "askew_window",
       option: limit.name,
-      message: "A sliding-window counter lets uneven arrivals reach up to 1.9 times the limit in a window that lies askew.",
+      message: "A sliding-window counter lets uneven arrivals reach nearly twice the limit in a window that lies askew.",
       fix: "Use a bucket where the limit protects the service; windows are for contracts.",
     }));
 }
 
 function anonymousAboveTier(plan: LimitPlan): LintFinding[] {
-  const anonymous = plan.unauthenticated.limits[0] as Limit; // a rule is one limit at least
-  const lowest = plan.defaultTier.limits[0] as Limit; // likewise
+  const [anonymous, lowest] = [plan.unauthenticated.limits[0], plan.defaultTier.limits[0]];
+  if (anonymous === undefined || lowest === undefined) return [];
   return anonymous.limit * lowest.periodMs > lowest.limit * anonymous.periodMs
     ? [
         {
@@ -177,7 +179,7 @@ function circumstances({ onOutage, instances = 1, store, exclude = [], allow }: 
   }
   for (const [index, address] of (allow?.addresses ?? []).entries()) {
     const length = /\/(\d+)$/.exec(address)?.[1];
-    if (length === undefined || Number(length) > 8) continue;
+    if (length === undefined || Number(length) > 8 || PRIVATE.test(address)) continue;
     findings.push({
       code: "allowed_everywhere",
       option: `allow.addresses[${index}]`,

@@ -70,12 +70,12 @@ export interface RateLimiterOptions<Tier extends string = string, Operation exte
   readonly store: StoreWith<"limits">;
   /** Per client address, charged by every request before authentication. At least as high as `unauthenticated`, `apiKeys` and every tier. */
   readonly floor: LimitRule;
-  /** Per client address, charged by requests that authentication leaves without a principal. */
-  readonly unauthenticated: LimitRule;
-  /** Per subject, by subscription tier; see `limitPresets.tiers`. */
-  readonly tiers: Readonly<Record<Tier, LimitRule>>;
-  /** The tier of a subject without one, or with one that is not configured. */
-  readonly defaultTier: NoInfer<Tier>;
+  /** Per client address, charged by requests that authentication leaves without a principal. Without it the floor alone limits them. */
+  readonly unauthenticated?: LimitRule;
+  /** Per subject, by subscription tier; see `limitPresets.tiers`. Without them the floor alone limits known callers. */
+  readonly tiers?: Readonly<Record<Tier, LimitRule>>;
+  /** The tier of a subject without one, or with one that is not configured. Required where there are tiers. */
+  readonly defaultTier?: NoInfer<Tier>;
   /** A subject's tier, from what authentication proved; never from a header. Default: everyone has the default tier. */
   readonly tierOf?: (principal: Principal) => string | undefined;
   /** Per API key, on top of the limit of its owner. */

@@ -1,16 +1,6 @@
 import { invalidOption, type LimitHolder, type LimitResult, type MaybePromise, noMetrics, systemClock } from "@portcullis/core";
 import { createAccessList } from "./access-lists.js";
-import {
-  type Charger,
-  decide,
-  decideBlind,
-  decideListed,
-  type Decision,
-  type DecisionTerms,
-  FROM_STORE,
-  type Origin,
-  type Part,
-} from "./decision.js";
+import { decide, decideBlind, decideListed, type Decision, type DecisionTerms, FROM_STORE, type Origin, type Part } from "./decision.js";
 import { createExclusion } from "./excluded-paths.js";
 import { createLeaseKeeper, type HeldLease } from "./lease-keeper.js";
 import { type AskContext, type Asked, askLimits, holderOf, type LimitCheck, type LimitedBy, textOf, withCosts } from "./limit-check.js";

@@ -28,7 +28,7 @@ export interface ShadowLimits {
  */
 export function createShadowLimits(
   shadow: NonNullable<RateLimiterOptions["shadow"]>,
-  defaultTier: string,
+  defaultTier: string | undefined,
   limits: Limits,
   now: () => number,
   onVerdict: (verdict: ShadowVerdict) => void,
@@ -48,7 +48,7 @@ export function createShadowLimits(
     if (check.phase === "floor") return floor;
     if (check.phase === "anonymous") return unauthenticated;
     if (check.phase === "operation") return [];
-    return tiers.get(check.tier ?? defaultTier) ?? tiers.get(defaultTier) ?? [];
+    return tiers.get(check.tier ?? defaultTier ?? "") ?? tiers.get(defaultTier ?? "") ?? [];
   }
 
   function tell(check: LimitCheck, ask: LimitAsk, asked: readonly Limit[], { cells }: LimitResult): void {

@@ -1,7 +1,7 @@
 import { createMemoryStore } from "@portcullis/core";
 import { createRateLimiter, limitPresets, type RateLimiterOptions } from "@portcullis/rate-limit";
 import { describe, expect, it } from "vitest";
-import { limiterWith, WIDE } from "./limiter.js";
+import { limiterWith, now, WIDE } from "./limiter.js";
 
 const withOptions = (options: Partial<RateLimiterOptions>) => () => createRateLimiter({ ...WIDE, store: createMemoryStore(), ...options });
 const withTier = (rule: object) => withOptions({ tiers: { free: rule as { limit: number } } }); // wrong on purpose
@@ -78,6 +78,14 @@ describe("options", () => {
     expect(withOptions(wrong as Partial<RateLimiterOptions>)).toThrow(
       expect.objectContaining({ code: "invalid_option", message: expect.stringContaining(path) }),
     );
+  });
+
+  it("a floor is enough: what has no limit is not limited further, and says nothing", () => {
+    const limiter = createRateLimiter({ store: createMemoryStore(), floor: { limit: 1, burst: 1 } });
+    const ask = (phase: "floor" | "anonymous") => now(limiter.check({ phase, ipKey: "192.0.2.1" }));
+    expect([ask("floor").allowed, ask("floor").allowed]).toEqual([true, false]);
+    expect([ask("anonymous").allowed, ask("anonymous").headers()]).toEqual([true, []]);
+    expect(now(limiter.check({ phase: "identified", subject: "ada", tier: "gold" }))).toMatchObject({ allowed: true, limits: [] });
   });
 
   it("the burst is twice the limit unless given", () => {

@@ -1,5 +1,5 @@
 import { defineKey, type DecisionCache } from "@portcullis/decision-cache";
-import { defineRoute, ProblemError, problems, type Route } from "@portcullis/core";
+import { defineRoute, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
 import { z } from "zod";
 import type { Collection, Document } from "../collection.js";
 import { ok } from "../envelope.js";
@@ -12,6 +12,7 @@ export interface DecisionServices {
   readonly permit: Permit;
   readonly policies: Collection<Policy>;
   readonly cache: DecisionCache<Routing | null>;
+  readonly limitDecisions: Guard;
 }
 
 const TAGS = ["decisions"];
@@ -19,7 +20,7 @@ const DEFAULT_POLICY: Policy = Object.freeze({ strategy: "cheapest" });
 const taskSchema = z.object({ skill: z.string().min(1).max(64), tags: z.array(z.string().min(1).max(64)).max(10).default([]) });
 
 /** `/api/decisions` routes tasks to agents; `/api/policy` says how. A new policy outdates what was decided under the old one. */
-export function decisionRoutes({ permit, policies, cache }: DecisionServices): readonly Route[] {
+export function decisionRoutes({ permit, policies, cache, limitDecisions }: DecisionServices): readonly Route[] {
   // A policy has a revision in the store; a workspace that never set one is at revision 0.
   const current = async (workspaceId: string): Promise<Pick<Document<Policy>, "revision" | "value">> =>
     (await policies.find(workspaceId, workspaceId)) ?? { revision: 0, value: DEFAULT_POLICY };
@@ -31,7 +32,7 @@ export function decisionRoutes({ permit, policies, cache }: DecisionServices): r
       operationId: "decide",
       summary: "Routes a task to an agent under the workspace's policy",
       tags: TAGS,
-      guards: [permit("decisions.create")],
+      guards: [permit("decisions.create"), limitDecisions],
       input: { body: taskSchema },
       responses: { 200: { description: "The agent, why, and whether the decision was cached" } },
       async handle(_request, { facts, body }) {

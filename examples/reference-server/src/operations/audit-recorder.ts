@@ -1,10 +1,12 @@
 import type { ApprovalEvent } from "@portcullis/approvals";
 import type { Audit, AuditEventInput } from "@portcullis/audit";
 import type { AuthEvent } from "@portcullis/auth";
-import type { RateLimitEvent } from "@portcullis/rate-limit";
+import { correlationIdFact, type Facts } from "@portcullis/core";
+import type { LimitedBy, RateLimitEvent } from "@portcullis/rate-limit";
 import type { RbacEvent } from "@portcullis/rbac";
 import type { WebhookEvent } from "@portcullis/webhooks";
 import type { Logger } from "pino";
+import { callerOf } from "../workspace.js";
 
 /** What each concern tells, written into the audit trail. */
 export interface AuditRecorder {
@@ -13,6 +15,16 @@ export interface AuditRecorder {
   readonly rateLimit: (event: RateLimitEvent) => void;
   readonly approval: (event: ApprovalEvent) => void;
   readonly webhook: (event: WebhookEvent) => void;
+  /** Resolves once it is recorded: what cannot be recorded must not be done. */
+  readonly limitChange: (facts: Facts, change: LimitChange) => Promise<unknown>;
+}
+
+/** What an administrator is about to do to somebody's limits. */
+export interface LimitChange {
+  readonly action: "rate_limit.reset" | "rate_limit.block";
+  readonly holder: LimitedBy;
+  /** How long a block holds; 0 ends one. */
+  readonly ms?: number;
 }
 
 type Entry = Pick<AuditEventInput, "category" | "action" | "outcome" | "actor"> & Partial<AuditEventInput>;
@@ -56,10 +68,35 @@ export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): Aud
       });
     },
     rateLimit(event: RateLimitEvent) {
-      // A flood must not become a flood of audit entries: refusals are metrics and the request's own entry.
-      if (event.type === "denied") return;
-      if (event.type === "store_unavailable") return logger.warn({ outage: event.outage }, "rate limit store is away");
-      logger.info({ event: event.type }, "rate limiter");
+      switch (event.type) {
+        // A flood must not become a flood of audit entries: refusals are metrics and the request's own entry.
+        case "denied":
+        case "shadow_denied":
+        // Told at start, by lintRateLimits.
+        case "operation_exceeds_floor":
+          return;
+        case "store_unavailable":
+          return logger.warn({ outage: event.outage }, "rate limit store is away");
+        case "lease_lost":
+          return logger.warn({ operation: event.operation, err: event.error }, "a place in flight was lost");
+        case "unknown_tier":
+        case "store_recovered":
+          return logger.info({ event: event.type }, "rate limiter");
+      }
+    },
+    limitChange(facts: Facts, { action, holder, ms }: LimitChange) {
+      const { type, id, workspaceId } = callerOf(facts);
+      const [kind, name] = Object.entries(holder)[0] as [string, string]; // a holder has one name
+      return audit.append({
+        category: "admin",
+        action,
+        outcome: "attempted",
+        actor: { type, id },
+        target: { type: kind, id: name },
+        correlationId: facts.get(correlationIdFact),
+        workspaceId,
+        ...(ms === undefined ? {} : { details: { ms } }),
+      });
     },
     approval(event: ApprovalEvent) {
       const { type, approval } = event;

@@ -31,7 +31,7 @@ export interface BucketCell extends CellBase {
 }
 
 /**
- * So much in any window, by two counters: the window before counts by the share of it that still overlaps. Up to 1.9 times the
+ * So much in any window, by two counters: the window before counts by the share of it that still overlaps. Nearly twice the
  * capacity can fit a window that lies askew, where arrivals are uneven. Asked with another capacity, it keeps what is used, in units.
  */
 export interface WindowCell extends CellBase {

@@ -114,9 +114,15 @@ export const requestLaws: readonly AdapterLaw[] = [
   },
   {
     id: "AD-46",
-    title: "404 and 405 are problems with the guards' headers; 405 says what is allowed",
+    title: "404 and 405 are problems with the guards' headers; 405 says what is allowed; a path that matched nothing has no pattern",
     run: (host) => {
-      const mark = always("mark", { kind: "allow", headers: [["x-mark", "guarded"]] });
+      const mark = guardOf("mark", ({ route }) => ({
+        kind: "allow",
+        headers: [
+          ["x-mark", "guarded"],
+          ["x-route", JSON.stringify(route ?? null)],
+        ],
+      }));
       const served = defineRoute({
         method: "GET",
         path: "/served",
@@ -129,6 +135,7 @@ export const requestLaws: readonly AdapterLaw[] = [
         const missing = await exchange(running, head("GET", "/nowhere"));
         equal(missing.status, 404);
         equal(JSON.parse(missing.body).code, 3001);
+        deepEqual(linesOf(missing, "x-route"), ["null"]);
         deepEqual(linesOf(missing, "x-mark"), ["guarded"]);
         const wrong = await exchange(running, post("/served", "{not json"));
         equal(wrong.status, 405);
