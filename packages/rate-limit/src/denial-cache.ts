@@ -188,21 +188,40 @@ class RememberedDenial implements LimitResult {
   }
 
   get cells(): readonly LimitState[] {
-    return Object.freeze(this.#ask.cells.map((cell) => this.#stateOf(cell)));
-  }
-
-  #stateOf(cell: LimitCell): LimitState {
-    const said = saidOf(cell, this.#known) as Said; // isDenied found all
-    const wait = waitMs(said, cell, this.#now);
-    const { remaining, resetMs } = said.state;
-    if (!(wait > 0)) return Object.freeze({ id: cell.id, allowed: true, remaining, resetMs, retryAfterMs: 0 });
-    if (!isBucket(cell)) return Object.freeze({ id: cell.id, allowed: false, remaining, resetMs: Math.max(wait, 0), retryAfterMs: wait });
-    // With that wait the bucket will hold the cost: so much of it is used now.
-    const debtMs = wait + (cell.capacity - cell.cost) * cell.intervalMs;
-    return Object.freeze({ ...plain(limitState(cell, debtMs, false)), allowed: false, retryAfterMs: wait });
+    return this.#ask.cells.map((cell) => {
+      const said = saidOf(cell, this.#known) as Said; // isDenied found all
+      return new RememberedState(cell, said.state, Math.max(0, waitMs(said, cell, this.#now)));
+    });
   }
 }
 
-function plain({ id, remaining, resetMs }: LimitState): Pick<LimitState, "id" | "remaining" | "resetMs"> {
-  return { id, remaining, resetMs };
+class RememberedState implements LimitState {
+  readonly #cell: LimitCell;
+  /** As it was last said to be. */
+  readonly #state: LimitState;
+  readonly #waitMs: number;
+
+  constructor(cell: LimitCell, state: LimitState, wait: number) {
+    this.#cell = cell;
+    this.#state = state;
+    this.#waitMs = wait;
+  }
+  get id(): string {
+    return this.#cell.id;
+  }
+  get allowed(): boolean {
+    return this.#waitMs === 0;
+  }
+  get remaining(): number {
+    if (this.allowed || !isBucket(this.#cell)) return this.#state.remaining;
+    return limitState(this.#cell, this.resetMs, false).remaining;
+  }
+  get resetMs(): number {
+    if (this.allowed) return this.#state.resetMs;
+    // After that wait a bucket holds the cost: so much of it is used now.
+    return isBucket(this.#cell) ? this.#waitMs + (this.#cell.capacity - this.#cell.cost) * this.#cell.intervalMs : this.#waitMs;
+  }
+  get retryAfterMs(): number {
+    return this.#waitMs;
+  }
 }

@@ -1,6 +1,7 @@
 import type { LimitCell } from "@portcullis/core";
 import type { Limit } from "./limit-rule.js";
 import type { LimitTexts } from "./rate-limit-headers.js";
+import type { Counted } from "./rate-limit-metrics.js";
 
 /** A cap on requests in flight. */
 export interface Cap {
@@ -12,6 +13,7 @@ export interface Cap {
   readonly capacity: number;
   readonly leaseMs: number;
   readonly texts: LimitTexts;
+  readonly counts: Counted["counts"];
 }
 
 /** What is asked of one holder together, with the cells for a store; made once and used for every request. */

@@ -3,6 +3,7 @@ import { type Cap, createLimitGroup, type LimitGroup } from "./limit-group.js";
 import { dominates, type Limit, type LimitRule, readLimits, STACK_NAMES } from "./limit-rule.js";
 import type { Concurrency, OperationRule, RateLimiterOptions, ServiceRule } from "./rate-limiter-options.js";
 import { concurrencyTexts } from "./rate-limit-headers.js";
+import { noCounts } from "./rate-limit-metrics.js";
 
 /** Whom an operation's limit counts: each caller, each organisation, or everybody together. */
 export type OperationScope = "caller" | "organization" | "service";
@@ -154,6 +155,7 @@ function readCap(name: string, option: string, { maxInFlight, leaseMs = DEFAULTS
     capacity: maxInFlight,
     leaseMs,
     texts: concurrencyTexts(told, maxInFlight),
+    counts: noCounts(),
   });
 }
 

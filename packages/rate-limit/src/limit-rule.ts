@@ -1,6 +1,7 @@
 import { type BucketCell, invalidOption, type LimitCell } from "@portcullis/core";
 import { CALENDAR_MS, type Calendar, type CalendarPeriod, createCalendar } from "./calendar.js";
 import { type LimitTexts, limitTexts } from "./rate-limit-headers.js";
+import { type Counted, noCounts } from "./rate-limit-metrics.js";
 
 /** Something that may happen `limit` times a period on average, and at most `burst` times at once. The usual kind. */
 export interface BucketRule {
@@ -60,6 +61,7 @@ export interface Limit {
   readonly calendar: Calendar | undefined;
   /** What response headers say of it that is the same for each request. */
   readonly texts: LimitTexts;
+  readonly counts: Counted["counts"];
 }
 
 /** Names of the limits that stand around every request; no operation may have one of them. */
@@ -164,6 +166,7 @@ function toLimit(name: string, limit: number, periodMs: number, cell: LimitCell,
   return Object.freeze({
     ...{ name, kind, capacity, limit, periodMs, intervalMs: periodMs / limit, cell, calendar },
     texts: limitTexts(name, capacity, fullMs),
+    counts: noCounts(),
   });
 }
 

@@ -8,6 +8,16 @@ export type CheckOutcome = "allowed" | "denied" | "open" | "closed";
 /** Counts of one limit since the limiter was made. */
 export type OutcomeCounts = Readonly<Record<CheckOutcome, number>>;
 
+/** What is counted: it keeps its own counts, so that counting is an addition. */
+export interface Counted {
+  readonly name: string;
+  readonly counts: Record<CheckOutcome, number>;
+}
+
+export function noCounts(): Record<CheckOutcome, number> {
+  return { allowed: 0, denied: 0, open: 0, closed: 0 };
+}
+
 // From a memory store's microseconds to a deadline that ran out.
 const BUCKETS = [0.000_01, 0.000_05, 0.000_25, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25];
 
@@ -26,7 +36,6 @@ export class RateLimitMetrics {
   readonly #inFlight: Gauge;
   // A label object for each pair, made once: counting allocates nothing.
   readonly #labels = new Map<string, Readonly<Record<CheckOutcome, Labels>>>();
-  readonly #counts = new Map<string, Record<CheckOutcome, number>>();
 
   constructor(
     metrics: Metrics,
@@ -75,10 +84,7 @@ export class RateLimitMetrics {
       labelNames: ["place"],
     });
     this.#inFlight = metrics.gauge({ name: "rate_limit_inflight", help: "Places in flight held by this process.", labelNames: ["policy"] });
-    for (const policy of policies) {
-      this.#labels.set(policy, labelsOf(policy));
-      this.#counts.set(policy, { allowed: 0, denied: 0, open: 0, closed: 0 });
-    }
+    for (const policy of policies) this.#labels.set(policy, labelsOf(policy));
   }
 
   /** A mark to hand to `measured`. */
@@ -90,10 +96,9 @@ export class RateLimitMetrics {
     if (this.isKept) this.#seconds.observe((this.clock.monotonic() - start) / 1000);
   }
 
-  checked(policy: string, outcome: CheckOutcome): void {
-    const counts = this.#counts.get(policy);
-    if (counts !== undefined) counts[outcome] += 1;
-    if (this.isKept) this.#checks.add(this.#labels.get(policy)?.[outcome]);
+  checked({ name, counts }: Counted, outcome: CheckOutcome): void {
+    counts[outcome] += 1;
+    if (this.isKept) this.#checks.add(this.#labels.get(name)?.[outcome]);
   }
 
   shadowed(policy: string, isAllowed: boolean): void {
@@ -131,10 +136,6 @@ export class RateLimitMetrics {
 
   inFlight(policy: string, count: number): void {
     this.#inFlight.set(count, { policy });
-  }
-
-  counts(policy: string): OutcomeCounts {
-    return Object.freeze({ ...(this.#counts.get(policy) ?? { allowed: 0, denied: 0, open: 0, closed: 0 }) });
   }
 }
 

@@ -3,7 +3,7 @@ import type { Cap } from "./limit-group.js";
 import { describeLimit, limitsOf, type LimitPlan } from "./limit-plan.js";
 import type { Limit } from "./limit-rule.js";
 import type { SourceStatus } from "./outage.js";
-import type { OutcomeCounts, RateLimitMetrics } from "./rate-limit-metrics.js";
+import type { OutcomeCounts } from "./rate-limit-metrics.js";
 import type { RefusedHolder } from "./refused-holders.js";
 
 /** A limit as it is configured, with what this process counted of it. */
@@ -18,7 +18,7 @@ export interface PolicyStatus {
   readonly capacity: number;
   /** E.g. `60 per 60000 ms, burst 120`. */
   readonly description: string;
-  /** Of all tiers together, since this limiter was made, in this process. */
+  /** Since this limiter was made, in this process. */
   readonly outcomes: OutcomeCounts;
 }
 
@@ -43,7 +43,6 @@ export interface RateLimitStatus extends SourceStatus {
 /** What the status is made of. */
 export interface StatusParts {
   readonly plan: LimitPlan;
-  readonly metrics: RateLimitMetrics;
   readonly source: SourceStatus;
   readonly outagePolicy: OutagePolicy;
   readonly heldByCap: ReadonlyMap<Cap, number>;
@@ -51,11 +50,11 @@ export interface StatusParts {
   readonly refused: readonly RefusedHolder[];
 }
 
-export function toStatus({ plan, metrics, source, outagePolicy, heldByCap, batchedUnits, refused }: StatusParts): RateLimitStatus {
+export function toStatus({ plan, source, outagePolicy, heldByCap, batchedUnits, refused }: StatusParts): RateLimitStatus {
   const policies = limitsOf(plan).map(({ limit, tier }): PolicyStatus => {
     const { name, kind, periodMs, capacity } = limit;
     const told = { name, tier, kind, limit: limit.limit, periodMs, capacity, description: describeLimit(limit) };
-    return Object.freeze({ ...told, outcomes: metrics.counts(name) });
+    return Object.freeze({ ...told, outcomes: Object.freeze({ ...limit.counts }) });
   });
   const caps = [...plan.operations.values()].flatMap(({ cap }): CapStatus[] =>
     cap === undefined ? [] : [Object.freeze({ name: cap.name, capacity: cap.capacity, held: heldByCap.get(cap) ?? 0 })],

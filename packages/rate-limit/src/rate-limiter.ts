@@ -218,7 +218,7 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   function finishBlind(asked: Asked, start: number, before: readonly Part[], origin: Origin): MaybePromise<Decision> {
     measures.measured(start);
     const outcome = origin.degraded === "open" ? "open" : "closed";
-    for (const { name } of asked.group.limits) measures.checked(name, outcome);
+    for (const limit of asked.group.limits) measures.checked(limit, outcome);
     const decision = decideBlind(asked, terms, origin, earlierOf(before));
     if (decision.allowed) return decision;
     tellDenied(asked, decision);
@@ -231,18 +231,20 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   }
 
   function count({ group: { limits, cap }, lease }: Asked, result: LimitResult): void {
-    // Of an allowed check each limit allowed: that needs no look at what they said.
-    if (result.allowed) for (let index = 0; index < limits.length; index += 1) measures.checked((limits[index] as Limit).name, "allowed"); // index < length
-    else
-      for (const [index, { allowed: isAllowed }] of result.cells.entries())
-        measures.checked((limits[index] as Limit).name, isAllowed ? "allowed" : "denied"); // one limit for each cell
-    if (cap !== undefined && lease !== undefined) measures.checked(cap.name, result.lease?.allowed === true ? "allowed" : "denied");
+    // Of an allowed check each limit allowed, and one that was asked alone refused: that needs no look at what they said.
+    if (result.allowed) for (let index = 0; index < limits.length; index += 1) measures.checked(limits[index] as Limit, "allowed"); // index < length
+    else if (limits.length === 1 && lease === undefined && result.blockedMs === 0) measures.checked(limits[0] as Limit, "denied"); // 0 < length
+    else {
+      for (const [index, { allowed: isAllowed }] of result.cells.entries()) {
+        measures.checked(limits[index] as Limit, isAllowed ? "allowed" : "denied"); // one limit for each cell
+      }
+    }
+    if (cap !== undefined && lease !== undefined) measures.checked(cap, result.lease?.allowed === true ? "allowed" : "denied");
   }
 
   function tellDenied(asked: Asked, decision: Decision): void {
-    const key = textOf(asked);
-    refused.add(key);
-    onEvent?.({ type: "denied", phase: decision.phase, key, violated: decision.violated });
+    refused.add(asked);
+    onEvent?.({ type: "denied", phase: decision.phase, key: textOf(asked), violated: decision.violated });
   }
 
   /** All or nothing: a later holder refused, so the earlier ones get back what they were charged. */
@@ -312,9 +314,9 @@ export function createRateLimiter<Tier extends string, Operation extends string 
     const address = "address" in input ? input.address : undefined;
     if (isDenied(by, address)) {
       const decision = decideListed(input.phase, false);
-      const key = textOf(holderOf(by));
-      refused.add(key);
-      onEvent?.({ type: "denied", phase: input.phase, key, violated: decision.violated });
+      const holder = holderOf(by);
+      refused.add(holder);
+      onEvent?.({ type: "denied", phase: input.phase, key: textOf(holder), violated: decision.violated });
       return decision;
     }
     return isAllowed(by, address) ? decideListed(input.phase, true) : undefined;
@@ -365,7 +367,7 @@ export function createRateLimiter<Tier extends string, Operation extends string 
     },
     status: () =>
       toStatus({
-        ...{ plan, metrics: measures, source: source.status(), outagePolicy: onOutage },
+        ...{ plan, source: source.status(), outagePolicy: onOutage },
         ...{ heldByCap: keeper.counts(), batchedUnits: batches?.held ?? 0, refused: refused.list() },
       }),
     ...guards,

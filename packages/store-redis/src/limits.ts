@@ -24,6 +24,8 @@ const script = readScript("limits", { prelude: false });
 const MOST_IDS = 10_000;
 /** The first byte of an id: below it a bucket, above it a counter. */
 const CLASS_EDGE = 0x5f;
+/** Short, because there is a key for each holder. */
+const KIND_NAMES = Object.freeze({ ip: "rl:i", user: "rl:u", key: "rl:k", org: "rl:o", all: "rl:a" });
 /** Of span codes. */
 const [MOST_FRACTION, MOST_EXPONENT, EXPONENT_BIAS] = [65_535, 31, 8];
 
@@ -33,7 +35,7 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   // Limiters ask with the same frozen cells over and over: what is sent of each is made once.
   const consumed = new WeakMap<LimitCell, readonly string[]>();
 
-  const keyOfHolder = ({ kind, id }: LimitHolder): string => keyOf(prefix, `limit:${kind}`, id);
+  const keyOfHolder = ({ kind, id }: LimitHolder): string => keyOf(prefix, KIND_NAMES[kind], id);
   const keyOfLease = (holder: LimitHolder, lease: LimitLease): string => `${keyOfHolder(holder)}:${names.text(`lease ${lease.id}`)}`;
   const keysOf = (ask: LimitAsk): readonly string[] =>
     ask.lease === undefined ? [keyOfHolder(ask)] : [keyOfHolder(ask), keyOfLease(ask, ask.lease)];

@@ -32,7 +32,7 @@ describeWith("redis-cluster", "the store on a Cluster", () => {
     const used = async () => 100 - ((await limits.consume(ASK)).cells[0]?.remaining ?? Number.NaN);
     expect(await used()).toBe(1);
 
-    const slot = await cluster.cluster("KEYSLOT", "p:limit:user:{ada}");
+    const slot = await cluster.cluster("KEYSLOT", "p:rl:u:{ada}");
     const nodes = await Promise.all(
       own.urls.map(async (url) => {
         const client = connect(url);
@@ -47,7 +47,7 @@ describeWith("redis-cluster", "the store on a Cluster", () => {
     await from.client.cluster("SETSLOT", slot, "MIGRATING", to.id);
     // Not moved yet: still served where it is.
     expect(await used()).toBe(2);
-    await from.client.migrate("127.0.0.1", to.port, "p:limit:user:{ada}", 0, 5_000);
+    await from.client.migrate("127.0.0.1", to.port, "p:rl:u:{ada}", 0, 5_000);
     // Moved, but not told to anybody: the old master says ASK.
     expect(await used()).toBe(3);
     for (const node of nodes) await node.client.cluster("SETSLOT", slot, "NODE", to.id);

@@ -194,11 +194,11 @@ describeWith("redis", "limits on Redis", () => {
     const prefix = redisPrefix();
     const { limits } = openRedisStore(client, { deadlineMs: 5_000, prefix, clock });
     for (let operation = 0; operation < 50; operation += 1) await limits.consume(of("ada", cell(`op:${operation}`, 2, 10)));
-    expect(await client.strlen(`${prefix}limit:user:{ada}`)).toBe(1 + 50 * 14);
+    expect(await client.strlen(`${prefix}rl:u:{ada}`)).toBe(1 + 50 * 14);
     clock.advance(20);
     await limits.consume(of("ada", cell("op:0", 2, 10)));
-    expect(await client.strlen(`${prefix}limit:user:{ada}`)).toBe(1 + 14);
+    expect(await client.strlen(`${prefix}rl:u:{ada}`)).toBe(1 + 14);
     await limits.settle(of("ada", cell("op:0", 2, 10)), 0);
-    expect(await client.exists(`${prefix}limit:user:{ada}`)).toBe(0);
+    expect(await client.exists(`${prefix}rl:u:{ada}`)).toBe(0);
   });
 });

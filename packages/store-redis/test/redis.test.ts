@@ -149,7 +149,7 @@ describeWith("redis", "the store on Redis", () => {
     );
     const kinds = (held: (ms: number) => boolean) => [...new Set(lifetimes.filter(({ ms }) => held(ms)).map(({ kind }) => kind))].sort();
     expect(kinds((ms) => ms === -1)).toEqual(["api-key", "api-keys", "record-index", "record-keys", "records", "subject"]);
-    expect(kinds((ms) => ms > 0)).toEqual(["counter", "lease", "limit", "session-pointer", "sessions", "ticket"]);
+    expect(kinds((ms) => ms > 0)).toEqual(["counter", "lease", "rl", "session-pointer", "sessions", "ticket"]);
     expect(Math.max(...lifetimes.map(({ ms }) => ms))).toBeLessThanOrEqual(61_000);
     expect(Math.max(...lifetimes.filter(({ kind }) => kind === "counter").map(({ ms }) => ms))).toBeLessThanOrEqual(1_250);
   });
@@ -171,7 +171,7 @@ describeWith("redis", "the store on Redis", () => {
     const server = await startOwnRedis();
     const admin = connect(server.url);
     const commands =
-      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcard +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info".split(
+      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcount +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info".split(
         " ",
       );
     await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "-@all", ...commands);

@@ -39,7 +39,7 @@ const statusSchema = z.object({
     .readonly(),
   caps: z.array(z.object({ name: z.string(), capacity: z.number(), held: z.number() })).readonly(),
   batchedUnits: z.number(),
-  refused: z.array(z.object({ key: z.string(), count: z.number(), error: z.number() })).readonly(),
+  refused: z.array(z.object({ key: z.string(), count: z.number(), missed: z.number() })).readonly(),
 });
 
 const name = z.string().min(1).max(256);

@@ -1,10 +1,17 @@
 import { StoreUnavailable } from "../problem/errors.js";
 import type { LimitHolder, LimitLease } from "../ports/limits.js";
 
+/** The leases of one cap. */
+interface Held {
+  /** By key. */
+  readonly deadlines: Map<string, number>;
+  /** Before it none is over: until then nobody need look. */
+  expiresFrom: number;
+}
+
 /** Leases by (holder, cap), each with its deadline. Half-open: at the deadline the place is free. */
 export class LeaseTable {
-  /** Keys of leases with their deadlines, by cap. */
-  readonly #caps = new Map<string, Map<string, number>>();
+  readonly #caps = new Map<string, Held>();
   #size = 0;
 
   constructor(readonly maxLeases: number) {}
@@ -16,10 +23,11 @@ export class LeaseTable {
 
   /** How many more fit. */
   free(holder: LimitHolder, lease: LimitLease, now: number): number {
-    const held = this.#caps.get(nameOf(holder, lease));
+    const name = nameOf(holder, lease);
+    const held = this.#caps.get(name);
     if (held === undefined) return lease.capacity;
-    for (const [key, expiresAt] of held) if (expiresAt <= now) this.#remove(holder, lease, key);
-    return lease.capacity - held.size;
+    if (held.expiresFrom <= now) this.#dropExpired(name, held, now);
+    return lease.capacity - held.deadlines.size;
   }
 
   /** Takes a place; ask `free` first. @throws {StoreUnavailable} Full; nothing was taken. */
@@ -30,39 +38,41 @@ export class LeaseTable {
     }
     const name = nameOf(holder, lease);
     let held = this.#caps.get(name);
-    if (held === undefined) this.#caps.set(name, (held = new Map()));
-    if (!held.has(lease.key)) this.#size += 1;
-    held.set(lease.key, now + lease.ttlMs);
+    if (held === undefined) this.#caps.set(name, (held = { deadlines: new Map(), expiresFrom: Infinity }));
+    if (!held.deadlines.has(lease.key)) this.#size += 1;
+    held.deadlines.set(lease.key, now + lease.ttlMs);
+    held.expiresFrom = Math.min(held.expiresFrom, now + lease.ttlMs);
   }
 
   /** @returns `false`: it is over, or never was. */
   renew(holder: LimitHolder, lease: LimitLease, now: number): boolean {
     const held = this.#caps.get(nameOf(holder, lease));
-    const expiresAt = held?.get(lease.key);
+    const expiresAt = held?.deadlines.get(lease.key);
     if (held === undefined || expiresAt === undefined || expiresAt <= now) return false;
-    held.set(lease.key, now + lease.ttlMs);
+    held.deadlines.set(lease.key, now + lease.ttlMs);
+    held.expiresFrom = Math.min(held.expiresFrom, now + lease.ttlMs);
     return true;
   }
 
   release(holder: LimitHolder, lease: LimitLease): void {
-    this.#remove(holder, lease, lease.key);
-  }
-
-  #remove(holder: LimitHolder, lease: LimitLease, key: string): void {
     const name = nameOf(holder, lease);
     const held = this.#caps.get(name);
-    if (held?.delete(key) !== true) return;
+    if (held?.deadlines.delete(lease.key) !== true) return;
     this.#size -= 1;
-    if (held.size === 0) this.#caps.delete(name);
+    if (held.deadlines.size === 0) this.#caps.delete(name);
   }
 
   #sweep(now: number): void {
-    for (const [name, held] of this.#caps) {
-      for (const [key, expiresAt] of held) {
-        if (expiresAt <= now && held.delete(key)) this.#size -= 1;
-      }
-      if (held.size === 0) this.#caps.delete(name);
+    for (const [name, held] of this.#caps) if (held.expiresFrom <= now) this.#dropExpired(name, held, now);
+  }
+
+  #dropExpired(name: string, held: Held, now: number): void {
+    held.expiresFrom = Infinity;
+    for (const [key, expiresAt] of held.deadlines) {
+      if (expiresAt > now) held.expiresFrom = Math.min(held.expiresFrom, expiresAt);
+      else if (held.deadlines.delete(key)) this.#size -= 1;
     }
+    if (held.deadlines.size === 0) this.#caps.delete(name);
   }
 }
 

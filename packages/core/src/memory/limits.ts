@@ -54,8 +54,6 @@ export interface LimitUsage {
 
 type CountCell = Exclude<LimitCell, BucketCell>;
 
-const NO_CELLS: readonly LimitState[] = Object.freeze([]);
-
 /** Rate limits in this process, on the monotonic clock: a step of the wall clock neither locks anyone out nor refills anything, the calendar's excepted. */
 export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits {
   const table = new LimitTable(maxCells);
@@ -102,41 +100,45 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
 
   function consumeAll(ask: LimitAsk, now: number): LimitResult {
     const { cells, lease } = ask;
-    const blockedMs = blockedFor(ask, now);
+    const wall = hasCalendar(cells) ? clock.now() : 0;
+    const blockedMs = blocks.size === 0 ? 0 : blockedFor(ask, now);
     let allowed = blockedMs === 0;
-    const slots = cells.map((cell) => table.find(ask, cell, now));
+    const slots: number[] = [];
     const uses: (number | LimitUse)[] = [];
-    for (const [index, cell] of cells.entries()) {
-      const slot = slots[index] as number; // one slot for each cell
+    for (let index = 0; index < cells.length; index += 1) {
+      const cell = cells[index] as LimitCell; // index < length
+      const slot = table.find(ask, cell, now);
       const use = isBucket(cell) ? debtOf(ask, cell, slot, now) : useOf(cell, slot, now);
+      slots.push(slot);
       uses.push(use);
-      if (!isFree(cell, use, now)) allowed = false;
+      if (!isFree(cell, use, cell.kind === "calendar" ? wall : now)) allowed = false;
     }
     const free = lease === undefined ? Infinity : leases.free(ask, lease, now);
     if (free <= 0) allowed = false;
     const isCharged = allowed && ask.dryRun !== true;
-    const isTaken = isCharged && lease !== undefined && lease.ttlMs > 0;
-    if (isTaken) leases.take(ask, lease, now);
-    const states = cells.map((cell, index) => charge(ask, cell, slots[index] as number, uses[index] as number | LimitUse, isCharged, now)); // one of each for each cell
-    const leaseState: LeaseState | undefined =
-      lease === undefined ? undefined : Object.freeze({ allowed: free > 0, remaining: Math.max(0, free - (isTaken ? 1 : 0)) });
-    return new MemoryResult(allowed, states, leaseState, blockedMs, now);
-  }
-
-  function isFree(cell: LimitCell, use: number | LimitUse, now: number): boolean {
-    if (isBucket(cell)) return hasRoom(cell, use as number); // a bucket's use is its debt
-    return hasCountRoom(cell, use as LimitUse, timeOf(cell, now));
-  }
-
-  function charge(holder: LimitHolder, cell: LimitCell, slot: number, use: number | LimitUse, isCharged: boolean, now: number): LimitState {
-    if (isBucket(cell)) {
-      const debtMs = use as number; // a bucket's use is its debt
-      if (isCharged && cell.cost > 0) table.put(holder, cell, slot, now + debtMs + cell.cost * cell.intervalMs);
-      return limitState(cell, debtMs, isCharged);
+    let leaseState: LeaseState | undefined;
+    if (lease !== undefined) {
+      const isTaken = isCharged && lease.ttlMs > 0;
+      if (isTaken) leases.take(ask, lease, now);
+      leaseState = Object.freeze({ allowed: free > 0, remaining: Math.max(0, free - (isTaken ? 1 : 0)) });
     }
-    const counted = use as LimitUse;
-    if (isCharged && cell.cost > 0) putUse(holder, cell, slot, countCharge(counted, cell.cost), now);
-    return countState(cell, counted, timeOf(cell, now), isCharged);
+    if (isCharged) {
+      for (let index = 0; index < cells.length; index += 1) {
+        const [cell, slot, use] = [cells[index] as LimitCell, slots[index] as number, uses[index] as number | LimitUse]; // one of each for each cell
+        if (cell.cost > 0) charge(ask, cell, slot, use, now);
+      }
+    }
+    return new ManyResult(allowed, leaseState, blockedMs, now, cells, uses, wall, isCharged);
+  }
+
+  /** @param at On the axis of the cell. */
+  function isFree(cell: LimitCell, use: number | LimitUse, at: number): boolean {
+    return isBucket(cell) ? hasRoom(cell, use as number) : hasCountRoom(cell, use as LimitUse, at); // a bucket's use is its debt
+  }
+
+  function charge(holder: LimitHolder, cell: LimitCell, slot: number, use: number | LimitUse, now: number): void {
+    if (isBucket(cell)) table.put(holder, cell, slot, now + (use as number) + cell.cost * cell.intervalMs); // a bucket's use is its debt
+    else putUse(holder, cell, slot, countCharge(use as LimitUse, cell.cost), now);
   }
 
   function adoptOne(holder: LimitHolder, cell: LimitCell, state: LimitState | undefined, now: number): void {
@@ -167,7 +169,6 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
       table.sweep(now, leftMs);
       const { cells } = ask;
       const only = cells[0];
-      if (only === undefined && ask.lease === undefined && blocks.size === 0) return new MemoryResult(true, NO_CELLS, undefined, 0, now);
       if (only !== undefined && cells.length === 1 && isBucket(only) && ask.lease === undefined && blocks.size === 0) {
         return consumeBucket(ask, only, now);
       }
@@ -218,15 +219,36 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
   });
 }
 
-// A class, not a frozen literal: freezing costs more than the whole verdict. Getters without setters: nobody changes it either.
-class MemoryResult implements LimitResult {
+/** What is read of it is computed when it is read: most verdicts are only asked whether they allow. */
+class ManyResult implements LimitResult {
+  readonly #cells: readonly LimitCell[];
+  /** Before the call: a bucket's debt, a counter's use. */
+  readonly #uses: readonly (number | LimitUse)[];
+  readonly #wall: number;
+  readonly #isCharged: boolean;
   constructor(
     readonly allowed: boolean,
-    readonly cells: readonly LimitState[],
     readonly lease: LeaseState | undefined,
     readonly blockedMs: number,
     readonly at: number,
-  ) {}
+    cells: readonly LimitCell[],
+    uses: readonly (number | LimitUse)[],
+    wall: number,
+    isCharged: boolean,
+  ) {
+    this.#cells = cells;
+    this.#uses = uses;
+    this.#wall = wall;
+    this.#isCharged = isCharged;
+  }
+  get cells(): readonly LimitState[] {
+    const states = this.#cells.map((cell, index) => {
+      const use = this.#uses[index] as number | LimitUse; // one for each cell; a bucket's is its debt
+      if (isBucket(cell)) return limitState(cell, use as number, this.#isCharged);
+      return countState(cell, use as LimitUse, cell.kind === "calendar" ? this.#wall : this.at, this.#isCharged);
+    });
+    return Object.freeze(states);
+  }
 }
 
 /** Of one bucket alone: what most calls are takes one small object. */
@@ -254,6 +276,11 @@ class BucketResult implements LimitResult {
   get blockedMs(): number {
     return 0;
   }
+}
+
+function hasCalendar(cells: readonly LimitCell[]): boolean {
+  for (let index = 0; index < cells.length; index += 1) if (cells[index]?.kind === "calendar") return true;
+  return false;
 }
 
 function keyOf({ kind, id }: LimitHolder): string {

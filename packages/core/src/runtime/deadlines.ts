@@ -9,13 +9,24 @@ export interface Deadline {
 }
 
 class Running implements Deadline {
-  isOver = false;
+  #onExpired: (() => void) | undefined;
   constructor(
     readonly at: number,
-    readonly onExpired: () => void,
-  ) {}
+    onExpired: () => void,
+  ) {
+    this.#onExpired = onExpired;
+  }
+  get isOver(): boolean {
+    return this.#onExpired === undefined;
+  }
+  // Let go at once: what was done in time must not live on, with all it holds, until its deadline.
   done(): void {
-    this.isOver = true;
+    this.#onExpired = undefined;
+  }
+  expire(): void {
+    const onExpired = this.#onExpired;
+    this.#onExpired = undefined;
+    onExpired?.();
   }
 }
 
@@ -58,8 +69,7 @@ export function createDeadlines(clock: Clock, deadlineMs: number): { start(onExp
       const deadline = running[first] as Running; // first < length
       if (deadline.isOver) continue;
       if (deadline.at > now) break;
-      deadline.isOver = true;
-      deadline.onExpired();
+      deadline.expire();
     }
     running.splice(0, first);
     first = 0;
