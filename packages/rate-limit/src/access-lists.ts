@@ -1,4 +1,5 @@
 import { invalidOption, type IpBlock, parseIp, parseIpBlock } from "@portcullis/core";
+import type { LimitCheck } from "./limit-check.js";
 
 /** Callers by name. */
 export interface AccessLists {
@@ -8,8 +9,31 @@ export interface AccessLists {
   readonly subjects?: readonly string[];
 }
 
+/** What the lists say of a check: `undefined` where its caller is on none. */
+export type Listed = (check: LimitCheck) => "allowed" | "denied" | undefined;
+
+/**
+ * Reads both lists; who is on both is refused.
+ *
+ * @returns `undefined` where they are empty.
+ * @throws {ConfigurationError} `invalid_option`: an entry is no address or block, or no subject.
+ */
+export function createListed(allow: AccessLists = {}, deny: AccessLists = {}): Listed | undefined {
+  const [allowed, denied] = [createAccessList("allow", allow), createAccessList("deny", deny)];
+  if (allowed.isEmpty && denied.isEmpty) return undefined;
+  return (check) => {
+    const by = check.phase === "operation" ? check.by : check;
+    if ("subject" in by) return denied.hasSubject(by.subject) ? "denied" : allowed.hasSubject(by.subject) ? "allowed" : undefined;
+    if (!("ipKey" in by)) return undefined;
+    const address = "address" in check ? check.address : undefined;
+    if (denied.hasAddress(by.ipKey) || (address !== undefined && denied.hasAddress(address))) return "denied";
+    // To be let off is trust, and a key is less than an address: that of 2002:7f00:1:: is 127.0.0.1.
+    return allowed.hasAddress(address ?? by.ipKey) ? "allowed" : undefined;
+  };
+}
+
 /** Whether a caller is on a list. */
-export interface AccessList {
+interface AccessList {
   readonly isEmpty: boolean;
   /** @param ipKey An address, or the block that limits go by (`2001:db8:1:2::/64`): listed only as a whole. */
   hasAddress(ipKey: string): boolean;
@@ -18,8 +42,7 @@ export interface AccessList {
 
 const MOST_REMEMBERED = 4_096;
 
-/** @throws {ConfigurationError} `invalid_option`: an entry is no address or block, or no subject. */
-export function createAccessList(option: string, { addresses = [], subjects = [] }: AccessLists = {}): AccessList {
+function createAccessList(option: string, { addresses = [], subjects = [] }: AccessLists = {}): AccessList {
   const blocks = addresses.map((text, index) => readBlock(`${option}.addresses[${index}]`, text));
   for (const [index, subject] of subjects.entries()) {
     if (typeof subject !== "string" || subject === "") throw invalidOption(`${option}.subjects[${index}]`, subject, "a subject's id");

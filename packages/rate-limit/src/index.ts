@@ -16,7 +16,7 @@ export type { LimitGuards, LimitOperationOptions, RateLimitState } from "./limit
 export type { OperationScope } from "./limit-plan.js";
 export type { BucketRule, CalendarRule, LimitRule, WindowRule } from "./limit-rule.js";
 export type { LintFinding } from "./lint-rate-limits.js";
-export type { SourceStatus } from "./outage.js";
+export type { SourceStatus } from "./limit-source.js";
 export type { ProblemTypes } from "./problem-types.js";
 export type { RateLimitHeaders } from "./rate-limit-headers.js";
 export type { CheckOutcome, OutcomeCounts } from "./rate-limit-metrics.js";

@@ -1,6 +1,6 @@
 import type { Clock, Counter, Gauge, Histogram, Labels, Metrics } from "@portcullis/core";
 import type { OutagePolicy } from "./decision.js";
-import type { SourceStatus } from "./outage.js";
+import type { SourceStatus } from "./limit-source.js";
 
 /** How one limit ended one check; `open` and `closed` are answers of the outage policy. */
 export type CheckOutcome = "allowed" | "denied" | "open" | "closed";

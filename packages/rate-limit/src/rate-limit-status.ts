@@ -2,7 +2,7 @@ import type { OutagePolicy } from "./decision.js";
 import type { Cap } from "./limit-group.js";
 import { describeLimit, limitsOf, type LimitPlan } from "./limit-plan.js";
 import type { Limit } from "./limit-rule.js";
-import type { SourceStatus } from "./outage.js";
+import type { SourceStatus } from "./limit-source.js";
 import type { OutcomeCounts } from "./rate-limit-metrics.js";
 import type { RefusedHolder } from "./refused-holders.js";
 

@@ -9,9 +9,8 @@ import {
   type LimitResult,
   type MaybePromise,
 } from "@portcullis/core";
-import type { Origin } from "./decision.js";
 import { withCosts } from "./limit-check.js";
-import { Heard } from "./outage.js";
+import { Heard, type Origin } from "./origin.js";
 
 /** Units of a busy holder that this process took and has not spent. */
 interface Batch {

@@ -1,31 +1,19 @@
 import {
   type Clock,
   createDeadlines,
-  createMemoryStore,
-  isBucket,
   type LimitAsk,
-  type LimitCell,
   type LimitHolder,
   type LimitLease,
   type LimitResult,
   type Limits,
-  type LimitState,
   type MaybePromise,
-  type MemoryLimits,
   StoreUnavailable,
 } from "@portcullis/core";
 import { type BreakerState, createCircuitBreaker } from "./circuit-breaker.js";
-import type { DegradedReason, Origin, OutagePolicy } from "./decision.js";
+import type { DegradedReason, OutagePolicy } from "./decision.js";
 import { createDenialCache, type DenialCache } from "./denial-cache.js";
-
-/** An answer, and where it came from: what is given back later goes there. */
-export class Heard {
-  constructor(
-    /** `undefined`: nothing is known, the policy decides. */
-    readonly result: LimitResult | undefined,
-    readonly origin: Origin,
-  ) {}
-}
+import { createLocalLimits } from "./local-limits.js";
+import { Heard, type Origin } from "./origin.js";
 
 /** The store's limits with everything that stands between a check and the store. */
 export interface LimitSource {
@@ -69,9 +57,6 @@ export interface LimitSourceOptions {
   /** Of the first call that it answered after one that it did not. */
   readonly onAnswer: () => void;
 }
-
-/** What one process keeps of everybody's limits for an outage: idle callers make room. */
-const LOCAL_CELLS = 200_000;
 
 /** Who answers in the store's place. */
 type Substitute = (ask: LimitAsk, reason: DegradedReason) => Heard;
@@ -245,65 +230,4 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
     },
     status: () => Object.freeze({ breaker: breaker.state, rememberedDenials: denials?.size ?? 0, localCells: local?.cells() ?? 0 }),
   };
-}
-
-/** The limits of this process: its part of everybody's, and what it saw of them before the outage. */
-interface LocalLimits extends Pick<MemoryLimits, "renew" | "block" | "reset"> {
-  consume(ask: LimitAsk): LimitResult;
-  settle(ask: LimitAsk, at: number): void;
-  /** After an answer of the store: as large a share is used here, and the place it gave is taken here too. */
-  follow(ask: LimitAsk, result: LimitResult): void;
-  cells(): number;
-}
-
-function createLocalLimits(clock: Clock, instances: number): LocalLimits {
-  const memory = createMemoryStore({ clock, maxLimitCells: LOCAL_CELLS }).limits;
-  /** Whether there may be blocks: elsewhere they may have been ended. */
-  let hasBlocked = false;
-  // Every instance falls back at once, so each takes its part of the limit. Limiters ask with the same cells over and over.
-  const parts = new WeakMap<LimitCell, LimitCell>();
-  const partOf = (cell: LimitCell): LimitCell => {
-    let part = parts.get(cell);
-    if (part === undefined) parts.set(cell, (part = shareOf(cell, instances)));
-    return part;
-  };
-  const cellsOf = (cells: readonly LimitCell[]): readonly LimitCell[] => (instances === 1 ? cells : cells.map(partOf));
-  const askOf = ({ kind, id, cells, lease, dryRun }: LimitAsk): LimitAsk => {
-    const shared =
-      lease === undefined || instances === 1 ? lease : { ...lease, capacity: Math.max(1, Math.floor(lease.capacity / instances)) };
-    return { kind, id, cells: cellsOf(cells), lease: shared, dryRun };
-  };
-  const stateOf = ({ id, allowed, remaining, resetMs, retryAfterMs }: LimitState): LimitState => ({
-    ...{ id, allowed, resetMs, retryAfterMs },
-    remaining: Math.floor(remaining / instances),
-  });
-  return {
-    consume: (ask) => memory.consume(askOf(ask)),
-    settle: (ask, at) => memory.settle(askOf(ask), at),
-    renew: (holder, lease) => memory.renew(holder, lease),
-    block(holder, ms) {
-      memory.block(holder, ms);
-      hasBlocked = true;
-    },
-    reset: (holder) => memory.reset(holder),
-    follow({ kind, id, cells, lease, dryRun }, result) {
-      memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
-      const isPlaceTaken = result.allowed && lease !== undefined && lease.ttlMs > 0 && dryRun !== true;
-      try {
-        if (result.blockedMs > 0 || hasBlocked) memory.block({ kind, id }, result.blockedMs);
-        if (result.blockedMs > 0) hasBlocked = true;
-        if (isPlaceTaken) memory.consume({ kind, id, cells: [], lease: { ...lease, capacity: Infinity } });
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error; // else it is full, and follows no further
-      }
-    },
-    cells: () => memory.usage().cells,
-  };
-}
-
-// A cost above the part takes all of it.
-function shareOf(cell: LimitCell, instances: number): LimitCell {
-  const capacity = Math.max(1, Math.floor(cell.capacity / instances));
-  const cost = cell.cost > cell.capacity ? cell.cost : Math.min(cell.cost, capacity);
-  return isBucket(cell) ? { ...cell, capacity, cost, intervalMs: cell.intervalMs * instances } : { ...cell, capacity, cost };
 }

@@ -1,0 +1,75 @@
+import {
+  type Clock,
+  createMemoryStore,
+  isBucket,
+  type LimitAsk,
+  type LimitCell,
+  type LimitResult,
+  type LimitState,
+  type MemoryLimits,
+  StoreUnavailable,
+} from "@portcullis/core";
+
+/** What one process keeps of everybody's limits for an outage: idle callers make room. */
+const LOCAL_CELLS = 200_000;
+
+/** The limits of this process: its part of everybody's, and what it saw of them before the outage. */
+export interface LocalLimits extends Pick<MemoryLimits, "renew" | "block" | "reset"> {
+  consume(ask: LimitAsk): LimitResult;
+  settle(ask: LimitAsk, at: number): void;
+  /** After an answer of the store: as large a share is used here, and the place it gave is taken here too. */
+  follow(ask: LimitAsk, result: LimitResult): void;
+  cells(): number;
+}
+
+export function createLocalLimits(clock: Clock, instances: number): LocalLimits {
+  const memory = createMemoryStore({ clock, maxLimitCells: LOCAL_CELLS }).limits;
+  /** Whether there may be blocks: elsewhere they may have been ended. */
+  let hasBlocked = false;
+  // Every instance falls back at once, so each takes its part of the limit. Limiters ask with the same cells over and over.
+  const parts = new WeakMap<LimitCell, LimitCell>();
+  const partOf = (cell: LimitCell): LimitCell => {
+    let part = parts.get(cell);
+    if (part === undefined) parts.set(cell, (part = shareOf(cell, instances)));
+    return part;
+  };
+  const cellsOf = (cells: readonly LimitCell[]): readonly LimitCell[] => (instances === 1 ? cells : cells.map(partOf));
+  const askOf = ({ kind, id, cells, lease, dryRun }: LimitAsk): LimitAsk => {
+    const shared =
+      lease === undefined || instances === 1 ? lease : { ...lease, capacity: Math.max(1, Math.floor(lease.capacity / instances)) };
+    return { kind, id, cells: cellsOf(cells), lease: shared, dryRun };
+  };
+  const stateOf = ({ id, allowed, remaining, resetMs, retryAfterMs }: LimitState): LimitState => ({
+    ...{ id, allowed, resetMs, retryAfterMs },
+    remaining: Math.floor(remaining / instances),
+  });
+  return {
+    consume: (ask) => memory.consume(askOf(ask)),
+    settle: (ask, at) => memory.settle(askOf(ask), at),
+    renew: (holder, lease) => memory.renew(holder, lease),
+    block(holder, ms) {
+      memory.block(holder, ms);
+      hasBlocked = true;
+    },
+    reset: (holder) => memory.reset(holder),
+    follow({ kind, id, cells, lease, dryRun }, result) {
+      memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
+      const isPlaceTaken = result.allowed && lease !== undefined && lease.ttlMs > 0 && dryRun !== true;
+      try {
+        if (result.blockedMs > 0 || hasBlocked) memory.block({ kind, id }, result.blockedMs);
+        if (result.blockedMs > 0) hasBlocked = true;
+        if (isPlaceTaken) memory.consume({ kind, id, cells: [], lease: { ...lease, capacity: Infinity } });
+      } catch (error) {
+        if (!(error instanceof StoreUnavailable)) throw error; // else it is full, and follows no further
+      }
+    },
+    cells: () => memory.usage().cells,
+  };
+}
+
+// A cost above the part takes all of it.
+function shareOf(cell: LimitCell, instances: number): LimitCell {
+  const capacity = Math.max(1, Math.floor(cell.capacity / instances));
+  const cost = cell.cost > cell.capacity ? cell.cost : Math.min(cell.cost, capacity);
+  return isBucket(cell) ? { ...cell, capacity, cost, intervalMs: cell.intervalMs * instances } : { ...cell, capacity, cost };
+}
