@@ -99,19 +99,25 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
       isInProcess = true;
       return heard(answer);
     }
-    return inTime(ask, answer, substitute, (result) => {
-      if (result.allowed) denials?.correct(ask);
-      else denials?.learn(ask, result, sentAt);
-      local?.follow(ask, result);
-    });
+    return inTime(ask, answer, substitute, sentAt);
   }
 
-  /** The answer, or after the deadline somebody else's; one that comes later changes nothing. */
+  function learn(ask: LimitAsk, result: LimitResult, sentAt: number): void {
+    if (result.allowed) denials?.correct(ask);
+    else denials?.learn(ask, result, sentAt);
+    local?.follow(ask, result);
+  }
+
+  /**
+   * The answer, or after the deadline somebody else's; one that comes later changes nothing.
+   *
+   * @param sentAt When it was asked, for what is learned from the answer; `undefined`: it was only looked at.
+   */
   function inTime(
     ask: LimitAsk,
     answer: Promise<LimitResult>,
     substitute: Substitute,
-    onResult: (result: LimitResult) => void,
+    sentAt: number | undefined,
   ): Promise<LimitResult | Heard> {
     return new Promise((resolve, reject) => {
       const deadline = deadlines.start(() => {
@@ -121,7 +127,7 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
       const onAnswered = (result: LimitResult): void => {
         if (deadline.isOver) return result.allowed ? giveBackPlace(ask) : undefined;
         deadline.done();
-        onResult(result);
+        if (sentAt !== undefined) learn(ask, result, sentAt);
         resolve(heard(result));
       };
       const onError = (error: unknown): void => {
@@ -191,7 +197,7 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
     if (isFailing && !breaker.allows()) return instead(ask, "breaker_open");
     try {
       const answer = limits.consume(ask);
-      return answer instanceof Promise ? inTime(ask, answer, instead, () => {}) : heard(answer);
+      return answer instanceof Promise ? inTime(ask, answer, instead, undefined) : heard(answer);
     } catch (error) {
       return failed(ask, error, instead);
     }

@@ -191,18 +191,22 @@ class StandardDecision implements Decision {
 
   get code(): DecisionCode | undefined {
     if (this.allowed) return undefined;
-    if (this.#blockedMs > 0) return "BLOCKED";
+    if (this.#result.blockedMs > 0) return "BLOCKED";
     if (this.retryAfterMs === undefined) return "COST_EXCEEDS_CAPACITY";
     return this.limits.every(({ allowed }) => allowed) ? "CONCURRENCY_LIMIT" : "RATE_LIMIT";
   }
 
   get retryAfterMs(): number | undefined {
     if (this.allowed) return 0;
-    // The tightest limit is the one that refuses longest, so its wait is the wait for all.
-    const tightest = this.#tightestLimit;
-    if (tightest?.allowed === false && tightest.retryAfterMs === undefined) return undefined;
-    const whileRunning = this.concurrency?.allowed === false ? UNKNOWN_RETRY_MS : 0;
-    return Math.max(tightest?.retryAfterMs ?? 0, this.#blockedMs, whileRunning);
+    // Only the last part refuses: those before it were allowed.
+    const { cells, lease, blockedMs } = this.#result;
+    let wait = Math.max(blockedMs, lease?.allowed === false ? UNKNOWN_RETRY_MS : 0);
+    for (const { allowed, retryAfterMs } of cells) {
+      if (allowed) continue;
+      if (retryAfterMs === undefined) return undefined;
+      wait = Math.max(wait, retryAfterMs);
+    }
+    return wait;
   }
 
   get policy(): string {
@@ -299,10 +303,6 @@ class StandardDecision implements Decision {
   get #costCharged(): number | undefined {
     for (const { asked } of this.#parts) if (asked.cells.length > asked.group.costlyFrom) return asked.cells.at(-1)?.cost;
     return undefined;
-  }
-
-  get #blockedMs(): number {
-    return Math.max(...this.#parts.map(({ result }) => result.blockedMs));
   }
 
   get #tightestLimit(): LimitReport | undefined {

@@ -36,6 +36,13 @@ elseif operation == 'renew' then
   return 1
 end
 
+local consumes, settles = operation == 'consume', operation == 'settle'
+if settles and argv[4] == 'L' then
+  -- A place alone: the limits need not be read.
+  call('ZREM', KEYS[2], argv[5])
+  return 1
+end
+
 local VERSION, BLOCK, EDGE = '\2', '\95\95\95\95', 95
 local arrivals, spans, counters, changed = {}, {}, nil, false
 local stored = call('GET', key)
@@ -56,12 +63,13 @@ if stored and byte(stored) == 2 then
   end
 end
 
-local consumes, settles = operation == 'consume', operation == 'settle'
 local dry = consumes and argv[3] == 'D'
 local at, total, charged_at = 3, #argv, nil
 local reply, size, allowed
 -- What a charge sets: ids, spans and arrivals of buckets, in turns; names and uses of counters, in turns; a lease.
 local charges, charged, counts, counted, lease = {}, 0, nil, 0, nil
+-- Ids in the order asked.
+local order, asked = {}, 0
 if consumes then
   local blocked = arrivals[BLOCK] and arrivals[BLOCK] - now or 0
   reply, size, allowed = { 1, now, blocked }, 3, blocked == 0
@@ -97,6 +105,8 @@ while at <= total do
     at = at + 4
   elseif byte(name) > EDGE then
     local length, capacity, cost = tonumber(argv[at + 1]), tonumber(argv[at + 2]), tonumber(argv[at + 3])
+    asked = asked + 1
+    order[asked] = name
     local counter, now_ms = counters and counters[name], now / 1000
     -- What is used around now; for the calendar the period's end stands for the window before.
     local start, current, previous = nil, 0, 0
@@ -152,6 +162,8 @@ while at <= total do
     at = at + 5
   else
     local id, span, debt = string.sub(name, 1, 4), string.sub(name, 5), 0
+    asked = asked + 1
+    order[asked] = id
     -- To settle: what is given back stands where the room does.
     local before, room = spans[id], tonumber(argv[at + 2])
     if before then
@@ -215,16 +227,31 @@ if consumes then
 end
 
 if changed then
+  -- What was asked comes first, in its order: that is how the next call with the same limits finds it without a search.
+  local ids, listed, seen = {}, 0, {}
+  for index = 1, asked do
+    if not seen[order[index]] then
+      listed = listed + 1
+      ids[listed], seen[order[index]] = order[index], true
+    end
+  end
+  for id in pairs(arrivals) do
+    if not seen[id] then listed = listed + 1 ids[listed] = id end
+  end
+  if counters then
+    for id in pairs(counters) do
+      if not seen[id] then listed = listed + 1 ids[listed] = id end
+    end
+  end
   local parts, filled, last = { VERSION }, 1, now
-  for id, arrival in pairs(arrivals) do
-    if arrival > now then
+  for index = 1, listed do
+    local id = ids[index]
+    local arrival, counter = arrivals[id], counters and counters[id]
+    if arrival and arrival > now then
       filled = filled + 1
       parts[filled] = id .. spans[id] .. struct.pack('<I7', arrival)
       if arrival > last then last = arrival end
-    end
-  end
-  if counters then
-    for id, counter in pairs(counters) do
+    elseif counter then
       local length, start, current, previous = counter[1], counter[2], counter[3], counter[4]
       local ends = 0
       if length == 0 then ends = current > 0 and previous or 0

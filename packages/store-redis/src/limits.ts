@@ -15,9 +15,10 @@ import {
   roomFor,
   spanOf,
 } from "@portcullis/core";
+import { isConstant, limitsScript } from "./limits-script.js";
 import { keyOf } from "./redis-key.js";
 import { isYes, toList, toNumber } from "./redis-reply.js";
-import { readScript, type RunScript } from "./redis-script.js";
+import { readScript, type RedisScript, type RunScript } from "./redis-script.js";
 
 const script = readScript("limits", { prelude: false });
 // Limit ids come from the configuration, so there are few; a program that makes them up forgets and digests again.
@@ -34,6 +35,8 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   const names = createNames();
   // Limiters ask with the same frozen cells over and over: what is sent of each is made once.
   const consumed = new WeakMap<LimitCell, readonly string[]>();
+  const plainScripts = new WeakMap<readonly LimitCell[], Made>();
+  const leaseScripts = new WeakMap<readonly LimitCell[], Made>();
 
   const keyOfHolder = ({ kind, id }: LimitHolder): string => keyOf(prefix, KIND_NAMES[kind], id);
   const keyOfLease = (holder: LimitHolder, lease: LimitLease): string => `${keyOfHolder(holder)}:${names.text(`lease ${lease.id}`)}`;
@@ -50,6 +53,24 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
     return made;
   }
 
+  /** The script of a group of limits, from the second time on that it is asked: what is asked once is not worth one. */
+  function scriptOf(cells: readonly LimitCell[], hasLease: boolean): RedisScript | undefined {
+    const scripts = hasLease ? leaseScripts : plainScripts;
+    const known = scripts.get(cells);
+    if (known === "once" && Object.isFrozen(cells)) {
+      const stored = cells.map((cell) => ({ cell, name: nameOf(cell), general: toConsume(cell) }));
+      const made = isConstant(cells) ? limitsScript(stored, hasLease, script.source) : "never";
+      scripts.set(cells, made);
+      return made === "never" ? undefined : made;
+    }
+    if (known === undefined) scripts.set(cells, "once");
+    return typeof known === "object" ? known : undefined;
+  }
+
+  function nameOf(cell: LimitCell): string {
+    return isBucket(cell) ? names.bucket(cell.id) + spanCode(spanOf(cell)) : names.counter(cell.kind, cell.id);
+  }
+
   function toSettle(cell: LimitCell): readonly string[] {
     if (!isBucket(cell)) return counterArguments(cell);
     return [names.bucket(cell.id) + spanCode(spanOf(cell)), micros(spanOf(cell)), micros(cell.cost * cell.intervalMs)];
@@ -63,9 +84,12 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   return Object.freeze({
     async consume(ask: LimitAsk): Promise<LimitResult> {
       const { cells, lease } = ask;
+      const made = ask.dryRun === true ? undefined : scriptOf(cells, lease !== undefined);
+      if (made !== undefined)
+        return readResult(ask, toList(await run(made, "limits.consume", keysOf(ask), lease === undefined ? [] : leaseArguments(lease))));
       const sent: string[] = ask.dryRun === true ? ["D"] : [];
       for (const cell of cells) for (const argument of toConsume(cell)) sent.push(argument);
-      if (lease !== undefined) sent.push("L", String(lease.capacity), lease.key, String(lease.ttlMs));
+      if (lease !== undefined) sent.push("L", ...leaseArguments(lease));
       return readResult(ask, toList(await run(script, "limits.consume", keysOf(ask), sent)));
     },
     async settle(ask: LimitAsk, at: number): Promise<void> {
@@ -80,6 +104,13 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
       void (await run(script, "limits.block", [keyOfHolder(holder)], [String(ms)])),
     reset: async (holder: LimitHolder): Promise<void> => void (await run(script, "limits.reset", [keyOfHolder(holder)])),
   });
+}
+
+/** The script of a group of limits, or why there is none: it was asked once, or never has one. */
+type Made = RedisScript | "once" | "never";
+
+function leaseArguments({ capacity, key, ttlMs }: LimitLease): [string, string, string] {
+  return [String(capacity), key, String(ttlMs)];
 }
 
 function readResult({ cells, lease, dryRun }: LimitAsk, reply: readonly unknown[]): LimitResult {

@@ -25,7 +25,11 @@ const prelude = readSource("prelude");
 
 /** Reads `<name>.lua`, which lies beside this module in the source and beside the bundle once built. @param prelude Whether the common functions stand before it. */
 export function readScript(name: string, options: { readonly prelude: boolean } = { prelude: true }): RedisScript {
-  const source = (options.prelude ? prelude : "") + readSource(name);
+  return toScript((options.prelude ? prelude : "") + readSource(name));
+}
+
+/** A source as Redis knows it. */
+export function toScript(source: string): RedisScript {
   return Object.freeze({ source, sha: createHash("sha1").update(source).digest("hex") });
 }
 
