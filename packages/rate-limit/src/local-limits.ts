@@ -7,6 +7,7 @@ import {
   type LimitResult,
   type LimitState,
   type MemoryLimits,
+  spanOf,
   StoreUnavailable,
 } from "@portcullis/core";
 
@@ -17,7 +18,7 @@ const LOCAL_CELLS = 200_000;
 export interface LocalLimits extends Pick<MemoryLimits, "renew" | "block" | "reset"> {
   consume(ask: LimitAsk): LimitResult;
   settle(ask: LimitAsk, at: number): void;
-  /** After an answer of the store: as large a share is used here, and the place it gave is taken here too. */
+  /** After an answer of the store: as large a share is used here, where it is an eighth or more, and the place it gave is taken here too. */
   follow(ask: LimitAsk, result: LimitResult): void;
   cells(): number;
 }
@@ -53,7 +54,7 @@ export function createLocalLimits(clock: Clock, instances: number): LocalLimits 
     },
     reset: (holder) => memory.reset(holder),
     follow({ kind, id, cells, lease, dryRun }, result) {
-      memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
+      if (isNotable(cells, result)) memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
       const isPlaceTaken = result.allowed && lease !== undefined && lease.ttlMs > 0 && dryRun !== true;
       try {
         if (result.blockedMs > 0 || hasBlocked) memory.block({ kind, id }, result.blockedMs);
@@ -65,6 +66,21 @@ export function createLocalLimits(clock: Clock, instances: number): LocalLimits 
     },
     cells: () => memory.usage().cells,
   };
+}
+
+/** What is followed: from so much of a capacity on. Most callers use less, and following all of them costs more than a verdict does. */
+const NOTABLE_SHARE = 1 / 8;
+
+function isNotable(cells: readonly LimitCell[], result: LimitResult): boolean {
+  const states = result.cells;
+  for (let index = 0; index < cells.length; index += 1) {
+    const cell = cells[index] as LimitCell; // index < length
+    const used = isBucket(cell)
+      ? (states[index]?.resetMs ?? 0) > NOTABLE_SHARE * spanOf(cell)
+      : (states[index]?.remaining ?? 0) < (1 - NOTABLE_SHARE) * cell.capacity;
+    if (used) return true;
+  }
+  return false;
 }
 
 // A cost above the part takes all of it.
