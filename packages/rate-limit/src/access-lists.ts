@@ -23,12 +23,14 @@ export function createListed(allow: AccessLists = {}, deny: AccessLists = {}): L
   if (allowed.isEmpty && denied.isEmpty) return undefined;
   return (check) => {
     const by = check.phase === "operation" ? check.by : check;
-    if ("subject" in by) return denied.hasSubject(by.subject) ? "denied" : allowed.hasSubject(by.subject) ? "allowed" : undefined;
-    if (!("ipKey" in by)) return undefined;
-    const address = "address" in check ? check.address : undefined;
-    if (denied.hasAddress(by.ipKey) || (address !== undefined && denied.hasAddress(address))) return "denied";
+    const subject = "subject" in by ? by.subject : undefined;
+    const ipKey = "ipKey" in by ? by.ipKey : undefined;
+    const address = check.address;
+    const isOn = (list: AccessList): boolean => subject !== undefined && list.hasSubject(subject);
+    if (isOn(denied) || [ipKey, address].some((from) => from !== undefined && denied.hasAddress(from))) return "denied";
     // To be let off is trust, and a key is less than an address: that of 2002:7f00:1:: is 127.0.0.1.
-    return allowed.hasAddress(address ?? by.ipKey) ? "allowed" : undefined;
+    const from = address ?? ipKey;
+    return isOn(allowed) || (from !== undefined && allowed.hasAddress(from)) ? "allowed" : undefined;
   };
 }
 

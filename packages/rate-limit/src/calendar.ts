@@ -15,6 +15,8 @@ const NEIGHBOURS = 1;
 
 /** Where the periods of a calendar begin. */
 export interface Calendar {
+  readonly period: CalendarPeriod;
+  readonly timeZone: string;
   /** Beginnings of the period before, the present one and the next two, epoch ms. Valid while now is in the present one. */
   boundariesAt(now: number): readonly number[];
 }
@@ -29,6 +31,8 @@ export function createCalendar(option: string, period: CalendarPeriod, timeZone:
   const format = formatOf(option, timeZone);
   const startOf = (steps: number, from: CivilDate): number => instantOf(format, begin(period, from, steps));
   return Object.freeze({
+    period,
+    timeZone,
     boundariesAt(now: number): readonly number[] {
       const today = civilDate(format, now);
       const steps = Array.from({ length: 2 * NEIGHBOURS + 2 }, (_, index) => index - NEIGHBOURS);

@@ -51,6 +51,8 @@ export interface ConcurrencyReport {
 /** The answer to one check. */
 export interface Decision {
   readonly phase: Phase;
+  /** The operation that was asked for. */
+  readonly operation: string | undefined;
   readonly allowed: boolean;
   /** `undefined` when allowed. */
   readonly code: DecisionCode | undefined;

@@ -4,12 +4,12 @@ import {
   type LimitAsk,
   type LimitCell,
   type LimitHolder,
-  type LimitHolderKind,
   type LimitResult,
   type LimitState,
   limitState,
   roomFor,
 } from "@portcullis/core";
+import { HolderMap } from "./holder-map.js";
 
 /** What was last said of one limit. */
 interface Said {
@@ -63,36 +63,14 @@ export function createDenialCache({
   readonly maxAgeMs: number;
   readonly clock: Clock;
 }): DenialCache {
-  const kinds: Record<LimitHolderKind, Map<string, Known>> = {
-    ip: new Map(),
-    user: new Map(),
-    key: new Map(),
-    org: new Map(),
-    all: new Map(),
-  };
-  let size = 0;
-
-  function forget({ kind, id }: LimitHolder): void {
-    if (kinds[kind].delete(id)) size -= 1;
-  }
-
-  // The oldest goes: it is the one that is stale next.
-  function makeRoom(kind: LimitHolderKind): void {
-    if (size < maxEntries) return;
-    const fullest = kinds[kind].size > 0 ? kinds[kind] : Object.values(kinds).reduce((a, b) => (a.size >= b.size ? a : b));
-    for (const [oldest] of fullest) {
-      fullest.delete(oldest);
-      size -= 1;
-      return;
-    }
-  }
+  const knowledge = new HolderMap<Known>();
 
   return {
     get size() {
-      return size;
+      return knowledge.size;
     },
     find(ask, { mayBeStale } = { mayBeStale: false }) {
-      const known = kinds[ask.kind].get(ask.id);
+      const known = knowledge.get(ask);
       if (known === undefined) return undefined;
       const now = clock.monotonic();
       if (!mayBeStale && now >= known.staleAt) return undefined;
@@ -102,16 +80,18 @@ export function createDenialCache({
       const said = ask.cells.map((cell, index) => toSaid(cell, result.cells[index] as LimitState, sentAt)); // one state for each cell
       const blockedUntil = result.blockedMs > 0 ? sentAt + result.blockedMs : 0;
       if (blockedUntil === 0 && said.every(({ until }) => until === 0)) return;
-      forget(ask);
-      makeRoom(ask.kind);
-      kinds[ask.kind].set(ask.id, { said, staleAt: sentAt + maxAgeMs, blockedUntil });
-      size += 1;
+      knowledge.delete(ask);
+      // The oldest goes: it is the one that is stale next.
+      if (knowledge.size >= maxEntries) knowledge.deleteOldest(ask.kind);
+      knowledge.set(ask, { said, staleAt: sentAt + maxAgeMs, blockedUntil });
     },
     correct(ask) {
-      const known = kinds[ask.kind].get(ask.id);
-      if (known !== undefined && isDisproved(ask, known, clock.monotonic())) forget(ask);
+      const known = knowledge.get(ask);
+      if (known !== undefined && isDisproved(ask, known, clock.monotonic())) knowledge.delete(ask);
     },
-    forget,
+    forget(holder) {
+      knowledge.delete(holder);
+    },
   };
 }
 

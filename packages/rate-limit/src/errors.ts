@@ -1,7 +1,7 @@
 import type { Decision } from "./decision.js";
 
 /** Everything that `@portcullis/rate-limit` throws at request time. A denial is never one of them, `withRateLimit` excepted: it is a `Decision`. */
-export type RateLimitErrorCode = "invalid_cost" | "unknown_operation" | "rate_limited";
+export type RateLimitErrorCode = "invalid_check" | "invalid_cost" | "unknown_operation" | "rate_limited";
 
 /** The program asked for something that no limit can answer. Nothing was charged; the request must not go on. */
 export class RateLimitError extends Error {
@@ -21,6 +21,11 @@ export class RateLimited extends RateLimitError {
     const wait = decision.retryAfterMs === undefined ? "" : ` Try again in ${Math.ceil(decision.retryAfterMs)} ms.`;
     super("rate_limited", `The call was refused (${decision.code}: ${decision.violated.join(", ") || decision.policy}).${wait}`);
   }
+}
+
+/** @param what Is wrong with it, after "The check". */
+export function invalidCheck(what: string): RateLimitError {
+  return new RateLimitError("invalid_check", `The check ${what}.`);
 }
 
 /** @param cost Of any type: cost functions are the program's. */

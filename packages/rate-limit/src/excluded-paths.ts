@@ -38,5 +38,5 @@ function decodeOnce(path: string): string | undefined {
 /** One leading slash, no empty, `.` or `..` segments, nothing that separates or ends a path elsewhere. */
 function isPlain(path: string): boolean {
   if (path === "/") return true;
-  return /^(?:\/(?!\.{1,2}(?:\/|$))[^/\\;?#%\s]+)+$/.test(path);
+  return /^(?:\/(?!\.{1,2}(?:\/|$))[^/\\;?#%*\s]+)+$/.test(path);
 }

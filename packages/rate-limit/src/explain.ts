@@ -3,7 +3,8 @@ import type { Decision, LimitReport } from "./decision.js";
 /** Why a check was decided as it was, in sentences for an administrator; never for the client: it tells how the limits are set. */
 export function explain(decision: Decision): readonly string[] {
   const { allowed, code, policy, retryAfterMs, limits, concurrency } = decision;
-  const verdict = allowed ? "Allowed." : `Refused: ${code}, by ${decision.violated.join(", ") || policy}.`;
+  const by = code === "BLOCKED" ? "" : `, by ${decision.violated.join(", ") || policy}`;
+  const verdict = allowed ? "Allowed." : `Refused: ${code}${by}.`;
   const wait = allowed ? [] : [retryAfterMs === undefined ? "Waiting does not help." : `The same check can pass in ${ms(retryAfterMs)}.`];
   const cap = concurrency === undefined ? [] : [`${concurrency.name}: ${concurrency.remaining} of ${concurrency.capacity} places left.`];
   return Object.freeze([verdict, ...wait, ...limits.map(describe), ...cap, decider(decision)]);

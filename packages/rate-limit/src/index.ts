@@ -15,7 +15,7 @@ export type { LimitCheck, LimitedBy } from "./limit-check.js";
 export type { LimitGuards, LimitOperationOptions, RateLimitState } from "./limit-guards.js";
 export type { OperationScope } from "./limit-plan.js";
 export type { BucketRule, CalendarRule, LimitRule, WindowRule } from "./limit-rule.js";
-export type { LintFinding } from "./lint-rate-limits.js";
+export type { LintedOptions, LintFinding } from "./lint-rate-limits.js";
 export type { SourceStatus } from "./limit-source.js";
 export type { ProblemTypes } from "./problem-types.js";
 export type { RateLimitHeaders } from "./rate-limit-headers.js";
@@ -24,3 +24,4 @@ export type { CapStatus, PolicyStatus, RateLimitStatus } from "./rate-limit-stat
 export type { RateLimiter } from "./rate-limiter.js";
 export type { BatchOptions, Concurrency, OperationRule, RateLimiterOptions, RateLimitEvent, ServiceRule } from "./rate-limiter-options.js";
 export type { RefusedHolder } from "./refused-holders.js";
+export type { Checks } from "./with-rate-limit.js";

@@ -1,6 +1,6 @@
 import type { LimitAsk, LimitCell, LimitHolder, LimitHolderKind, LimitLease } from "@portcullis/core";
 import type { Phase } from "./decision.js";
-import { invalidCost, unknownOperation } from "./errors.js";
+import { invalidCheck, invalidCost, unknownOperation } from "./errors.js";
 import type { LimitGroup } from "./limit-group.js";
 import { isCost, type LimitPlan, type OperationLimit } from "./limit-plan.js";
 
@@ -37,6 +37,8 @@ export type LimitCheck<Operation extends string = string> =
       readonly phase: "identified";
       /** `subjectOf(principal)`. Any string. */
       readonly subject: string;
+      /** `clientIpOf(request).address`: for the lists, as above. */
+      readonly address?: string | undefined;
       /** From the subject's subscription; one that is not configured counts as the default tier. */
       readonly tier?: string | undefined;
       /** Whose limits count too, where there are any. */
@@ -80,6 +82,14 @@ export interface AskContext {
   random(): number;
 }
 
+const PHASES: ReadonlySet<unknown> = new Set<Phase>(["floor", "anonymous", "identified", "operation"]);
+const HOLDER_NAMES = [
+  ["subject", "user"],
+  ["ipKey", "ip"],
+  ["apiKey", "key"],
+  ["organization", "org"],
+] as const;
+
 /** How a check uses places in flight, where the operation has a cap: takes one, or only looks. */
 export type LeaseUse = "take" | "look";
 
@@ -89,9 +99,10 @@ type CallerCheck = Extract<LimitCheck, { phase: "anonymous" | "identified" }>;
 /**
  * Finds the limits of a check, by holder.
  *
- * @throws {RateLimitError} `invalid_cost`, `unknown_operation`
+ * @throws {RateLimitError} `invalid_check`, `invalid_cost`, `unknown_operation`
  */
 export function askLimits(plan: LimitPlan, check: LimitCheck, context: AskContext, leaseUse: LeaseUse = "take"): Asked {
+  if (!PHASES.has(check?.phase)) throw invalidCheck(`has no phase; it is one of ${[...PHASES].join(", ")}`);
   if (check.phase === "floor") return askGroup("floor", "ip", check.ipKey, plan.floor, costOf(check.cost, 1));
   const operation = check.operation === undefined ? undefined : plan.operations.get(check.operation);
   if (operation === undefined && (check.phase === "operation" || check.operation !== undefined))
@@ -104,12 +115,39 @@ export function askLimits(plan: LimitPlan, check: LimitCheck, context: AskContex
     : askWithOperation(plan, check, operation, cost, context, leaseUse);
 }
 
-/** Names the holder for a store. Kinds never share state, so two holders never do. */
+/**
+ * Names the holder for a store. Kinds never share state, so two holders never do.
+ *
+ * @throws {RateLimitError} `invalid_check`: it names nobody.
+ */
 export function holderOf(by: LimitedBy): LimitHolder {
-  if ("subject" in by) return { kind: "user", id: by.subject };
-  if ("ipKey" in by) return { kind: "ip", id: by.ipKey };
-  if ("apiKey" in by) return { kind: "key", id: by.apiKey };
-  return { kind: "org", id: by.organization };
+  const named: Partial<Record<string, string>> = { ...(typeof by === "object" ? by : {}) };
+  for (const [name, kind] of HOLDER_NAMES) {
+    const id = named[name];
+    if (id !== undefined) return { kind, id: requireId(name, id) };
+  }
+  throw invalidCheck("names nobody: give a subject, an ipKey, an apiKey or an organization");
+}
+
+/** The other way round; `undefined` for the service as a whole. */
+export function limitedByOf({ kind, id }: LimitHolder): LimitedBy | undefined {
+  switch (kind) {
+    case "user":
+      return Object.freeze({ subject: id });
+    case "ip":
+      return Object.freeze({ ipKey: id });
+    case "key":
+      return Object.freeze({ apiKey: id });
+    case "org":
+      return Object.freeze({ organization: id });
+    case "all":
+      return undefined;
+  }
+}
+
+function requireId(name: string, id: unknown): string {
+  if (typeof id !== "string") throw invalidCheck(`has ${id === undefined ? "no" : "a wrong"} ${name}: it must be a string`);
+  return id;
 }
 
 /** The holder as one string, for events. */
@@ -136,6 +174,8 @@ function tierOf(plan: LimitPlan, tier: string | undefined, context: AskContext):
 }
 
 function askGroup(phase: Phase, kind: LimitHolderKind, id: string, group: LimitGroup, cost: number, lease?: LimitLease): Asked {
+  // Of a program without types: what has no id would share the one of everybody else without.
+  if (typeof id !== "string") requireId(kind === "ip" ? "ipKey" : "subject", id);
   return new Asked(phase, kind, id, group, group.cellsFor(cost), lease);
 }
 
@@ -180,7 +220,7 @@ function askWithOperation(
   const organization = check.phase === "identified" ? check.organization : undefined;
   const { kind, id } = holderFor(operation, caller, organization, context);
   const ofMany = askGroup(phase, kind, id, operation.alone, cost, lease);
-  return withWider(plan, check, askGroup(phase, caller.kind, caller.id, stack, 1), context, ofMany);
+  return withWider(plan, check, askGroup(phase, caller.kind, caller.id, operation.before(stack), 1), context, ofMany);
 }
 
 /**

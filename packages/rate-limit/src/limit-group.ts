@@ -22,6 +22,8 @@ export interface LimitGroup {
   /** From this one on they bear the cost of a request; those before count one for each. */
   readonly costlyFrom: number;
   readonly cap: Cap | undefined;
+  /** The operation it was made for. */
+  readonly operation: string | undefined;
   /**
    * One cell for each limit. The same frozen array again for the usual cost: stores remember what they made of it.
    *
@@ -37,6 +39,7 @@ export interface LimitGroupParts {
   /** Those that bear its cost. */
   readonly costly?: readonly Limit[];
   readonly cap?: Cap | undefined;
+  readonly operation?: string;
   /** What most requests cost. */
   readonly usualCost?: number;
   /** Epoch ms: periods of the calendar come and go. */
@@ -44,7 +47,7 @@ export interface LimitGroupParts {
 }
 
 /** Groups limits. */
-export function createLimitGroup({ counted = [], costly = [], cap, usualCost = 1, now }: LimitGroupParts): LimitGroup {
+export function createLimitGroup({ counted = [], costly = [], cap, operation, usualCost = 1, now }: LimitGroupParts): LimitGroup {
   const limits = Object.freeze([...counted, ...costly]);
   const cellsOf = (cost: number): readonly LimitCell[] =>
     Object.freeze(limits.map((limit, index) => cellOf(limit, index < counted.length ? 1 : cost, now)));
@@ -55,6 +58,7 @@ export function createLimitGroup({ counted = [], costly = [], cap, usualCost = 1
     limits,
     costlyFrom: counted.length,
     cap,
+    operation,
     cellsFor(cost: number): readonly LimitCell[] {
       if (cost !== usualCost) return cellsOf(cost);
       if (isTimeless) return usual;

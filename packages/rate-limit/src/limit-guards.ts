@@ -16,7 +16,7 @@ import {
   subjectOf,
   type Verdict,
 } from "@portcullis/core";
-import type { Decision } from "./decision.js";
+import type { Decision, Phase } from "./decision.js";
 import type { LimitCheck } from "./limit-check.js";
 import type { OperationLimit } from "./limit-plan.js";
 import type { RateLimitHeaders } from "./rate-limit-headers.js";
@@ -73,13 +73,15 @@ export interface LimitGuardsOptions {
   readonly isExcluded: (request: GuardRequest) => boolean;
   readonly operations: ReadonlyMap<string, OperationLimit>;
   readonly tierOf: (principal: Principal) => string | undefined;
+  /** Whether a check must say from where it comes. */
+  readonly hasLists: boolean;
   /** Told of each check of a client without a readable address. */
   readonly onUnknownAddress: () => void;
 }
 
 /** Makes the guards of a limiter. */
 export function createLimitGuards<Operation extends string>(options: LimitGuardsOptions): LimitGuards<Operation> {
-  const { check, headers, isExcluded, operations, tierOf, onUnknownAddress } = options;
+  const { check, headers, isExcluded, operations, tierOf, hasLists, onUnknownAddress } = options;
 
   function addressOf(request: GuardRequest): { readonly ipKey: string; readonly address: string | undefined } {
     const { key, address } = clientIpOf(request);
@@ -89,10 +91,12 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
 
   /** A known caller, as checks name one. */
   function callerOf(
+    request: GuardRequest,
     principal: Principal,
-  ): Pick<Extract<LimitCheck, { phase: "identified" }>, "subject" | "tier" | "organization" | "apiKey"> {
+  ): Omit<Extract<LimitCheck, { phase: "identified" }>, "phase" | "operation" | "cost"> {
     const apiKey = principal.type === "apiKey" ? principal.keyId : undefined;
-    return { subject: subjectOf(principal), tier: tierOf(principal), organization: principal.orgId, apiKey };
+    const address = hasLists ? clientIpOf(request).address : undefined;
+    return { subject: subjectOf(principal), address, tier: tierOf(principal), organization: principal.orgId, apiKey };
   }
 
   /** Asks, keeps the decision, and makes a verdict of it. */
@@ -102,13 +106,21 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
     return decision instanceof Promise ? decision.then(conclude) : conclude(decision);
   }
 
+  // Of this limiter: another one on the same request has limits of its own.
+  const own = new WeakSet<Decision>();
+  const isCharged = (request: GuardRequest, phase: Phase): boolean => {
+    const decisions = request.facts.get(rateLimitFact)?.decisions;
+    return decisions !== undefined && decisions.some((decision) => decision.phase === phase && own.has(decision));
+  };
+
   function keep(request: GuardRequest, decision: Decision): HeaderList {
+    own.add(decision);
     const earlier = request.facts.get(rateLimitFact)?.decisions;
     if (earlier === undefined) {
       request.facts.set(rateLimitFact, new GrowingState(decision));
       return decision.headers();
     }
-    // A limiter's own state only: the fact is set by the line above.
+    // The fact is set by the line above, by this limiter or another.
     (earlier as Decision[]).push(decision);
     return headers === "draft" || headers === "none" ? decision.headers() : decision.headers(earlier.flatMap(({ limits }) => limits));
   }
@@ -120,11 +132,15 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
   return {
     limitFloor: () => ({
       name: "limit-floor",
-      check: (request) => (isExcluded(request) ? ALLOW : charge(request, { phase: "floor", ...addressOf(request) })),
+      check(request) {
+        if (isExcluded(request) || isCharged(request, "floor")) return ALLOW;
+        return charge(request, { phase: "floor", ...addressOf(request) });
+      },
     }),
 
     limitUnauthenticated(authenticate) {
-      const isKnown = (request: GuardRequest): boolean => request.facts.get(principalFact) !== undefined || isExcluded(request);
+      const isKnown = (request: GuardRequest): boolean =>
+        request.facts.get(principalFact) !== undefined || isExcluded(request) || isCharged(request, "anonymous");
       if (authenticate === undefined) {
         return { name: "limit-unauthenticated", check: (request) => (isKnown(request) ? ALLOW : chargeAnonymous(request)) };
       }
@@ -147,7 +163,7 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
       check(request) {
         const principal = request.facts.get(principalFact);
         if (principal === undefined || isCharged(request, "identified") || isExcluded(request)) return ALLOW;
-        return charge(request, { phase: "identified", ...callerOf(principal) });
+        return charge(request, { phase: "identified", ...callerOf(request, principal) });
       },
     }),
 
@@ -168,10 +184,10 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
             if (isAlone) return charge(request, { phase: "operation", operation, by: { ipKey }, address, cost }, settleOf);
             return charge(request, { phase: "anonymous", ipKey, address, operation, cost }, settleOf);
           }
-          const caller = callerOf(principal);
+          const caller = callerOf(request, principal);
           if (!isAlone) return charge(request, { phase: "identified", ...caller, operation, cost }, settleOf);
-          const { subject, organization } = caller;
-          return charge(request, { phase: "operation", operation, by: { subject }, organization, cost }, settleOf);
+          const { subject, organization, address } = caller;
+          return charge(request, { phase: "operation", operation, by: { subject }, address, organization, cost }, settleOf);
         },
       };
     },
@@ -186,8 +202,12 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
         check(request) {
           const principal = request.facts.get(principalFact);
           if (principal !== undefined) {
-            const by = { subject: subjectOf(principal) };
-            return charge(request, { phase: "operation", operation, by, organization: principal.orgId, only: "concurrency" }, settleOf);
+            const { subject, address, organization } = callerOf(request, principal);
+            return charge(
+              request,
+              { phase: "operation", operation, by: { subject }, address, organization, only: "concurrency" },
+              settleOf,
+            );
           }
           const { ipKey, address } = addressOf(request);
           return charge(request, { phase: "operation", operation, by: { ipKey }, address, only: "concurrency" }, settleOf);
@@ -202,11 +222,6 @@ class GrowingState implements RateLimitState {
   constructor(first: Decision) {
     this.decisions = [first];
   }
-}
-
-function isCharged(request: GuardRequest, phase: "anonymous" | "identified"): boolean {
-  const decisions = request.facts.get(rateLimitFact)?.decisions;
-  return decisions !== undefined && decisions.some((decision) => decision.phase === phase);
 }
 
 /** @param isBounded Whether a place in flight is to be given back. */

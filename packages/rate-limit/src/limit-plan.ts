@@ -23,6 +23,8 @@ export interface OperationLimit {
   readonly capAlone: LimitGroup;
   /** Its limits together with those of a caller. @param stack Of the caller: a group of the plan. */
   after(stack: LimitGroup): LimitGroup;
+  /** Those of a caller alone, where the operation counts others: they count one request, whatever it costs. */
+  before(stack: LimitGroup): LimitGroup;
 }
 
 /** All limits of a limiter, checked against each other. */
@@ -82,7 +84,11 @@ export function readPlan(options: PlanOptions, now: () => number): LimitPlan {
   // Many addresses share an organisation and the service, so the floor of one address need not reach up to theirs.
   const organization = counting("organizations", options.organizations, "organization");
   const serviceShards = readShards("service.shards", options.service?.shards);
-  const service = counting("service", options.service === undefined ? undefined : shardOf(options.service, serviceShards), "service");
+  const service = counting(
+    "service",
+    options.service === undefined ? undefined : shardOf("service", options.service, serviceShards),
+    "service",
+  );
   return Object.freeze({
     ...{ floor: group(floor), unauthenticated, tiers, defaultTier, apiKey, organization, service, serviceShards },
     isWide: apiKey !== undefined || organization !== undefined || service !== undefined,
@@ -125,19 +131,23 @@ function readOperation(name: string, rule: OperationRule, now: () => number): Op
     throw invalidOption(`${option}.shards`, shards, 'absent unless per is "service", and without maxInFlight');
   }
   if (rule.limit === undefined && cap === undefined) throw invalidOption(option, rule, "a limit, a maxInFlight, or both");
-  const limits = rule.limit === undefined ? [] : readLimits(option, shardOf({ ...rule, limit: rule.limit }, shards), name, `op:${name}`);
+  const limits =
+    rule.limit === undefined ? [] : readLimits(option, shardOf(option, { ...rule, limit: rule.limit }, shards), name, `op:${name}`);
   const usualCost = typeof cost === "number" ? cost : 1;
-  const combined = new Map<LimitGroup, LimitGroup>();
+  const once = (make: (stack: LimitGroup) => LimitGroup): ((stack: LimitGroup) => LimitGroup) => {
+    const made = new Map<LimitGroup, LimitGroup>();
+    return (stack) => {
+      let group = made.get(stack);
+      if (group === undefined) made.set(stack, (group = make(stack)));
+      return group;
+    };
+  };
   return Object.freeze({
     ...{ name, limits, cost, per, cap, shards },
-    alone: createLimitGroup({ costly: limits, cap, usualCost, now }),
-    capAlone: createLimitGroup({ cap, now }),
-    after(stack: LimitGroup): LimitGroup {
-      let known = combined.get(stack);
-      if (known === undefined)
-        combined.set(stack, (known = createLimitGroup({ counted: stack.limits, costly: limits, cap, usualCost, now })));
-      return known;
-    },
+    alone: createLimitGroup({ costly: limits, cap, usualCost, now, operation: name }),
+    capAlone: createLimitGroup({ cap, now, operation: name }),
+    after: once((stack) => createLimitGroup({ counted: stack.limits, costly: limits, cap, usualCost, now, operation: name })),
+    before: once((stack) => createLimitGroup({ counted: stack.limits, now, operation: name })),
   });
 }
 
@@ -166,32 +176,42 @@ function readShards(option: string, shards: number | undefined): number {
   return shards;
 }
 
-/** The part of a limit that one shard enforces. Rounded down: together they never allow more. */
-function shardOf(rule: ServiceRule, shards: number): ServiceRule {
+/**
+ * The part of a limit that one shard enforces. Rounded down: together they never allow more.
+ *
+ * @throws {ConfigurationError} `invalid_option`: a shard would have nothing.
+ */
+function shardOf(option: string, rule: ServiceRule, shards: number): ServiceRule {
   if (shards === 1) return rule;
-  const part = (units: number): number => Math.max(1, Math.floor(units / shards));
-  const limit = part(rule.limit);
+  const part = (name: string, units: number): number => {
+    if (!(units >= shards)) throw invalidOption(`${option}.shards`, shards, `at most the ${name}, so that each shard has a part of it`);
+    return Math.floor(units / shards);
+  };
+  const limit = part("limit", rule.limit);
   if (rule.kind === "window" || rule.kind === "calendar") return { ...rule, limit };
-  const { burst, ceiling } = rule;
+  const { burst, burstMultiplier, ceiling } = rule;
+  if (burstMultiplier !== undefined) part("burst", rule.limit * burstMultiplier);
   return {
     ...rule,
     limit,
-    ...(burst === undefined ? {} : { burst: part(burst) }),
-    ...(ceiling === undefined ? {} : { ceiling: { ...ceiling, limit: part(ceiling.limit) } }),
+    ...(burst === undefined ? {} : { burst: part("burst", burst) }),
+    ...(ceiling === undefined ? {} : { ceiling: { ...ceiling, limit: part("limit of the ceiling", ceiling.limit) } }),
   };
 }
 
-function assertDominates([floor]: readonly Limit[], [limit]: readonly Limit[], option: string): void {
-  if (floor === undefined || limit === undefined || dominates(floor, limit)) return;
+function assertDominates(floor: readonly Limit[], [limit]: readonly Limit[], option: string): void {
+  const low = limit === undefined ? undefined : floor.find((one) => !dominates(one, limit));
+  if (low === undefined || limit === undefined) return;
   throw new ConfigurationError(
     "invalid_option",
-    `Option "floor" (${describeLimit(floor)}) is lower than "${option}" (${describeLimit(limit)}): callers would hit the floor of their ` +
+    `Option "floor" (${describeLimit(low)}) is lower than "${option}" (${describeLimit(limit)}): callers would hit the floor of their ` +
       `address before their own limit. Raise the floor's limit and burst to at least those of "${option}".`,
   );
 }
 
-/** E.g. `60 per 60000 ms, burst 120`. */
-export function describeLimit({ kind, limit, periodMs, capacity }: Limit): string {
+/** E.g. `60 per 60000 ms, burst 120`, `10000 a month (Europe/Berlin)`. */
+export function describeLimit({ kind, limit, periodMs, capacity, calendar }: Limit): string {
+  if (calendar !== undefined) return `${limit} a ${calendar.period} (${calendar.timeZone})`;
   const often = `${limit} per ${Math.round(periodMs * 1000) / 1000} ms`;
-  return kind === "bucket" ? `${often}, burst ${capacity}` : `${often}, by ${kind}`;
+  return kind === "bucket" ? `${often}, burst ${capacity}` : `${often}, by window`;
 }

@@ -76,11 +76,11 @@ export const STACK_NAMES: ReadonlySet<string> = new Set([
 
 const DEFAULTS = Object.freeze({ periodMs: 60_000, burstMultiplier: 2, timeZone: "UTC" });
 const MOST_UNITS = 1_000_000_000;
+const FOREIGN_NAMES = Object.freeze({ windowMs: "periodMs", duration: "periodMs", max: "limit", points: "limit", period_ms: "periodMs" });
 const MOST_PERIOD_MS = 366 * 86_400_000;
 
 /**
- * Starting points, per minute: subscription tiers, one subject without a tier, and one IP address.
- * A floor must stand above the highest tier in use, so it has no preset.
+ * Starting points, per minute: subscription tiers, one subject without a tier, one IP address, and a floor that stands above all of them.
  */
 export const limitPresets = Object.freeze({
   tiers: Object.freeze({
@@ -91,6 +91,7 @@ export const limitPresets = Object.freeze({
   }),
   subject: Object.freeze({ limit: 60, burstMultiplier: 2 }),
   address: Object.freeze({ limit: 120, burstMultiplier: 2 }),
+  floor: Object.freeze({ limit: 3_000, burst: 6_000 }),
 });
 
 /**
@@ -110,14 +111,18 @@ export function readLimits(option: string, rule: LimitRule, name: string, cellId
   return Object.freeze([limit, readLimit(`${option}.ceiling`, ceiling, `${name}.ceiling`, `ceiling:${cellId}`)]);
 }
 
-/** Whether `upper` never refuses what `lower` would allow: neither in rate nor, where both fill up evenly, in capacity. */
+/** Whether `upper` never refuses what `lower` would allow: neither in rate nor in capacity, which of the calendar nobody spends at once. */
 export function dominates(upper: Limit, lower: Limit): boolean {
   // limit / periodMs on both sides, without dividing: 500 a minute against 10 a second compares exactly.
   const isFaster = upper.limit * lower.periodMs >= lower.limit * upper.periodMs;
-  return isFaster && (lower.kind !== "bucket" || upper.capacity >= lower.capacity);
+  return isFaster && (lower.kind === "calendar" || upper.capacity >= lower.capacity);
 }
 
 function readLimit(option: string, rule: LimitRule, name: string, cellId: string): Limit {
+  // What other limiters call it would silently be a limit by the minute.
+  for (const [foreign, ours] of Object.entries(FOREIGN_NAMES)) {
+    if (foreign in rule) throw invalidOption(`${option}.${foreign}`, Reflect.get(rule, foreign), `absent: it is called ${ours} here`);
+  }
   if (!isUnits(rule.limit)) throw invalidOption(`${option}.limit`, rule.limit, `an integer of 1 to ${MOST_UNITS}`);
   switch (rule.kind) {
     case undefined:

@@ -6,6 +6,7 @@ import {
   type LimitLease,
   type LimitResult,
   type Limits,
+  type LimitUsage,
   type MaybePromise,
   StoreUnavailable,
 } from "@portcullis/core";
@@ -40,6 +41,8 @@ export interface SourceStatus {
   readonly rememberedDenials: number;
   /** Limits that this process keeps for outages. */
   readonly localCells: number;
+  /** What the store holds, where it is the memory of this process. */
+  readonly store: LimitUsage | undefined;
 }
 
 /** What `createLimitSource` needs to know. */
@@ -234,6 +237,15 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
       local?.reset(holder);
       return forgetting(holder, () => limits.reset(holder));
     },
-    status: () => Object.freeze({ breaker: breaker.state, rememberedDenials: denials?.size ?? 0, localCells: local?.cells() ?? 0 }),
+    status: () =>
+      Object.freeze({
+        ...{ breaker: breaker.state, rememberedDenials: denials?.size ?? 0, localCells: local?.cells() ?? 0 },
+        store: usageOf(limits),
+      }),
   };
+}
+
+// Only the memory store says what it holds.
+function usageOf(limits: Limits & { usage?(): LimitUsage }): LimitUsage | undefined {
+  return limits.usage?.();
 }

@@ -1,8 +1,11 @@
 import { createMemoryStore } from "@portcullis/core";
+import { createListed } from "./access-lists.js";
+import { createExclusion } from "./excluded-paths.js";
 import type { Limit } from "./limit-rule.js";
-import { dominates } from "./limit-rule.js";
+import { dominates, STACK_NAMES } from "./limit-rule.js";
 import { describeLimit, limitsOf, type LimitPlan, readPlan } from "./limit-plan.js";
 import type { RateLimiterOptions } from "./rate-limiter-options.js";
+import { readOptions } from "./read-options.js";
 
 /** Something that a limiter accepts and a person should look at. */
 export interface LintFinding {
@@ -26,11 +29,12 @@ export interface LintFinding {
   readonly fix: string;
 }
 
-type LintedOptions = Omit<RateLimiterOptions, "store"> & Partial<Pick<RateLimiterOptions, "store">>;
+/** What is linted: the options of a limiter; the store may be left out. */
+export type LintedOptions = Omit<RateLimiterOptions, "store"> & Partial<Pick<RateLimiterOptions, "store">>;
 
 const HOURS_MS = 3_600_000;
 /** RFC 1918 and RFC 4193: nobody else's. */
-const PRIVATE = /^(?:10\.|f[cd])/i;
+const PRIVATE = /^(?:10\.[\d.]*\/8|f[cd][\da-f:]*\/[78])$/i;
 
 /**
  * Looks for settings that are valid and dangerous. What is invalid throws, as it does in `createRateLimiter`.
@@ -53,6 +57,9 @@ const PRIVATE = /^(?:10\.|f[cd])/i;
  */
 export function lintRateLimits(options: LintedOptions): readonly LintFinding[] {
   const plan = readPlan(options, () => 0);
+  readOptions({ ...options, store: options.store ?? createMemoryStore() });
+  createExclusion(options.exclude ?? []);
+  createListed(options.allow, options.deny);
   return Object.freeze([
     ...operationsAboveFloor(plan),
     ...tiersOutOfOrder(plan),
@@ -100,7 +107,7 @@ function tiersOutOfOrder(plan: LimitPlan): LintFinding[] {
 
 function slowBuckets(plan: LimitPlan): LintFinding[] {
   return limitsOf(plan).flatMap(({ limit, tier }): LintFinding[] => {
-    const option = tier === undefined ? limit.name : `tiers.${tier}`;
+    const option = optionOf(limit, tier);
     if (limit.kind !== "bucket") return [];
     const fullMs = limit.capacity * limit.intervalMs;
     if (limit.periodMs < HOURS_MS && fullMs > HOURS_MS) {
@@ -123,6 +130,13 @@ function slowBuckets(plan: LimitPlan): LintFinding[] {
       },
     ];
   });
+}
+
+/** Where a limit stands in the options. */
+function optionOf({ name }: Limit, tier: string | undefined): string {
+  if (tier !== undefined) return `tiers.${tier}`;
+  const stack: Record<string, string> = { "api-key": "apiKeys", organization: "organizations" };
+  return STACK_NAMES.has(name) ? (stack[name] ?? name) : `operations.${name}`;
 }
 
 function askewWindows(plan: LimitPlan): LintFinding[] {
@@ -190,7 +204,7 @@ function circumstances({ onOutage, instances = 1, store, exclude = [], allow }: 
   return findings;
 }
 
-// Only the memory store answers what it holds.
+// Only the memory store says what it holds.
 function isMemory({ limits }: NonNullable<LintedOptions["store"]>): boolean {
-  return Object.keys(createMemoryStore().limits).every((name) => name in limits);
+  return "usage" in limits;
 }

@@ -40,12 +40,14 @@ export interface Told {
   /** One for each of the limits. */
   readonly reports: readonly LimitReport[];
   readonly concurrency: (ConcurrencyReport & { readonly texts: LimitTexts }) | undefined;
+  /** Whether this process answered for the store: what it enforces is its part, so no policy is promised. */
+  readonly isDegraded: boolean;
   /** Of the whole request so far: legacy fields have room for one limit only. */
   readonly tightest: LimitReport | undefined;
 }
 
 /** The fields of one decision. */
-export function rateLimitHeaders(style: RateLimitHeaders, { limits, reports, concurrency, tightest }: Told): HeaderList {
+export function rateLimitHeaders(style: RateLimitHeaders, { limits, reports, concurrency, isDegraded, tightest }: Told): HeaderList {
   if (style === "none" || (limits.length === 0 && concurrency === undefined)) return NONE;
   const fields: HeaderField[] = [];
   if (style !== "legacy") {
@@ -62,7 +64,8 @@ export function rateLimitHeaders(style: RateLimitHeaders, { limits, reports, con
       policies += separator + concurrency.texts.policy;
       states += `${separator}${concurrency.texts.label};r=${concurrency.remaining}`;
     }
-    fields.push(["ratelimit-policy", policies], ["ratelimit", states]);
+    if (!isDegraded) fields.push(["ratelimit-policy", policies]);
+    fields.push(["ratelimit", states]);
   }
   if (style !== "draft" && tightest !== undefined) {
     fields.push(

@@ -33,6 +33,7 @@ export class RateLimitMetrics {
   readonly #shadow: Counter;
   readonly #seconds: Histogram;
   readonly #keys: Gauge;
+  readonly #saturated: Gauge;
   readonly #inFlight: Gauge;
   // A label object for each pair, made once: counting allocates nothing.
   readonly #labels = new Map<string, Readonly<Record<CheckOutcome, Labels>>>();
@@ -83,6 +84,10 @@ export class RateLimitMetrics {
       help: "What this process holds: limits kept for an outage, refusals remembered.",
       labelNames: ["place"],
     });
+    this.#saturated = metrics.gauge({
+      name: "rate_limit_saturated",
+      help: "1 while the memory store is full, so that new holders share limits.",
+    });
     this.#inFlight = metrics.gauge({ name: "rate_limit_inflight", help: "Places in flight held by this process.", labelNames: ["policy"] });
     for (const policy of policies) this.#labels.set(policy, labelsOf(policy));
   }
@@ -129,9 +134,12 @@ export class RateLimitMetrics {
     this.#unknownAddresses.add();
   }
 
-  holds({ rememberedDenials, localCells }: SourceStatus): void {
+  holds({ rememberedDenials, localCells, store }: SourceStatus): void {
     this.#keys.set(rememberedDenials, { place: "denials" });
     this.#keys.set(localCells, { place: "local" });
+    if (store === undefined) return;
+    this.#keys.set(store.cells, { place: "store" });
+    this.#saturated.set(store.isFull ? 1 : 0);
   }
 
   inFlight(policy: string, count: number): void {

@@ -88,12 +88,20 @@ export interface RateLimiterOptions<Tier extends string = string, Operation exte
   readonly operations?: Readonly<Record<Operation, OperationRule>>;
   /** Paths that the floor and the caller's limits leave alone, e.g. `/health`: plain, without a trailing slash. */
   readonly exclude?: readonly string[];
-  /** Who is not limited at all. */
+  /** Who is not limited: every check of theirs is allowed and charges nothing. */
   readonly allow?: AccessLists;
-  /** Who is refused at all times. */
+  /** Who is refused wherever a limit is asked, with 403; who is on both lists, too. Excluded paths ask none. */
   readonly deny?: AccessLists;
-  /** Limits on trial: asked beside the real ones, counted and told as events, never refusing. */
-  readonly shadow?: Partial<Pick<RateLimiterOptions<Tier, Operation>, "floor" | "unauthenticated" | "tiers" | "operations">>;
+  /**
+   * Limits on trial: asked beside the real ones and at their cost, counted and told as events, never refusing. Those of operations count
+   * callers. While the store does not answer they are not asked.
+   */
+  readonly shadow?: {
+    readonly floor?: LimitRule;
+    readonly unauthenticated?: LimitRule;
+    readonly tiers?: Readonly<Partial<Record<Tier, LimitRule>>>;
+    readonly operations?: Readonly<Partial<Record<Operation, LimitRule>>>;
+  };
   /** Default `draft`. */
   readonly headers?: RateLimitHeaders;
   /** URIs of the problem types in refusals. */

@@ -1,7 +1,7 @@
 import { invalidOption, type LimitHolder, type MaybePromise, noMetrics, systemClock } from "@portcullis/core";
 import { createListed } from "./access-lists.js";
 import { createCheckFlow } from "./check-flow.js";
-import type { Decision } from "./decision.js";
+import type { Decision, Phase } from "./decision.js";
 import { createExclusion } from "./excluded-paths.js";
 import { createLeaseKeeper } from "./lease-keeper.js";
 import { type AskContext, askLimits, holderOf, type LimitCheck, type LimitedBy, textOf } from "./limit-check.js";
@@ -167,15 +167,19 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   }
 
   function checkListed(input: LimitCheck, isAllowed: boolean): Decision {
-    const decision = decideListed(input.phase, isAllowed);
+    const decision = decideListed(toldOf(input), isAllowed);
     if (!isAllowed) onDenied(holderOf(input.phase === "operation" ? input.by : input), decision);
     return decision;
   }
 
   function peek(input: LimitCheck): MaybePromise<Decision> {
     const verdict = listed?.(input);
-    if (verdict !== undefined) return decideListed(input.phase, verdict === "allowed");
+    if (verdict !== undefined) return decideListed(toldOf(input), verdict === "allowed");
     return flow.look(askLimits(plan, input, context, "look"));
+  }
+
+  function toldOf(input: LimitCheck): { readonly phase: Phase; readonly operation: string | undefined } {
+    return { phase: input.phase, operation: input.phase === "floor" ? undefined : input.operation };
   }
 
   function onDenied(holder: LimitHolder, { phase, violated }: Decision): void {
@@ -185,10 +189,16 @@ export function createRateLimiter<Tier extends string, Operation extends string 
 
   function tryShadow(input: LimitCheck, decision: MaybePromise<Decision>): MaybePromise<Decision> {
     const observe = (made: Decision): Decision => {
-      if (made.allowed) shadow?.observe(input);
+      // A store that is left alone is left alone by trials, too.
+      if (made.allowed && source.status().breaker === "closed") shadow?.observe(input, usualCostOf(input));
       return made;
     };
     return decision instanceof Promise ? decision.then(observe) : observe(decision);
+  }
+
+  function usualCostOf(input: LimitCheck): number {
+    const cost = input.phase === "floor" ? 1 : plan.operations.get(input.operation ?? "")?.cost;
+    return typeof cost === "number" ? cost : 1;
   }
 
   function onShadow({ phase, key, outcomes }: ShadowVerdict): void {
@@ -198,7 +208,7 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   }
 
   const guards = createLimitGuards<Operation>({
-    ...{ check, headers, isExcluded, operations: plan.operations, tierOf },
+    ...{ check, headers, isExcluded, operations: plan.operations, tierOf, hasLists: listed !== undefined },
     onUnknownAddress: () => measures.unknownAddress(),
   });
   return Object.freeze({

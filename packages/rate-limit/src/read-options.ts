@@ -25,11 +25,33 @@ const DEFAULTS = Object.freeze({
   batches: Object.freeze({ fromChecksPerSecond: 50, share: 0.05, holdMs: 250 }),
   retryJitter: 0,
 } as const);
+/** Every option: one that is misspelt would silently have no effect. */
+const NAMES: ReadonlySet<string> = new Set(
+  Object.keys({
+    ...{
+      store: 1,
+      floor: 1,
+      unauthenticated: 1,
+      tiers: 1,
+      defaultTier: 1,
+      tierOf: 1,
+      apiKeys: 1,
+      organizations: 1,
+      service: 1,
+      operations: 1,
+    },
+    ...{ exclude: 1, allow: 1, deny: 1, shadow: 1, headers: 1, problemTypes: 1, retryJitter: 1, onOutage: 1, deadlineMs: 1, breaker: 1 },
+    ...{ instances: 1, denials: 1, batches: 1, metrics: 1, onEvent: 1, clock: 1, random: 1 },
+  } satisfies Record<keyof RateLimiterOptions, 1>),
+);
 const HEADERS = ["draft", "legacy", "both", "none"];
 const OUTAGES = ["closed", "open", "local"];
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function readOptions(options: RateLimiterOptions): CheckedOptions {
+  if (typeof options !== "object" || options === null) throw invalidOption("options", options, "an object with a store and a floor");
+  for (const name of Object.keys(options))
+    if (!NAMES.has(name)) throw invalidOption(name, Reflect.get(options, name), "absent: no option has this name");
   const { headers = DEFAULTS.headers, onOutage = DEFAULTS.onOutage, instances = DEFAULTS.instances, tierOf, onEvent, random } = options;
   const { deadlineMs = DEFAULTS.deadlineMs, retryJitter = DEFAULTS.retryJitter } = options;
   if (!HEADERS.includes(headers)) throw invalidOption("headers", headers, `one of ${HEADERS.join(", ")}`);

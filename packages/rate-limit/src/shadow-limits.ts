@@ -15,9 +15,8 @@ export interface ShadowVerdict {
 
 /** Limits on trial. */
 export interface ShadowLimits {
-  readonly names: readonly string[];
-  /** Asks them beside a request that the real ones allowed. Nobody waits, and nothing that goes wrong is told: it is a trial. */
-  observe(check: LimitCheck): void;
+  /** Asks them beside a request that the real ones allowed, at its cost. Nobody waits, and nothing that goes wrong is told: it is a trial. */
+  observe(check: LimitCheck, usualCost: number): void;
 }
 
 /**
@@ -37,11 +36,12 @@ export function createShadowLimits(
     readLimits(`shadow.${option}`, rule, name, `shadow:${name}`);
   const floor = shadow.floor === undefined ? [] : read("floor", shadow.floor, "floor");
   const unauthenticated = shadow.unauthenticated === undefined ? [] : read("unauthenticated", shadow.unauthenticated, "unauthenticated");
-  const tiers = new Map(Object.entries(shadow.tiers ?? {}).map(([tier, rule]) => [tier, read(`tiers.${tier}`, rule, "authenticated")]));
+  const tiers = new Map<string, readonly Limit[]>();
+  for (const [tier, rule] of Object.entries(shadow.tiers ?? {}))
+    if (rule !== undefined) tiers.set(tier, read(`tiers.${tier}`, rule, "authenticated"));
   const operations = new Map<string, readonly Limit[]>();
   for (const [name, rule] of Object.entries(shadow.operations ?? {})) {
-    // Caps need somebody who gives places back; a trial has nobody.
-    if (rule.limit !== undefined) operations.set(name, read(`operations.${name}`, { ...rule, limit: rule.limit }, name));
+    if (rule !== undefined) operations.set(name, read(`operations.${name}`, rule, name));
   }
 
   function stackOf(check: LimitCheck): readonly Limit[] {
@@ -56,17 +56,15 @@ export function createShadowLimits(
     onVerdict({ phase: check.phase, key: textOf(ask), outcomes });
   }
 
-  const all = [...floor, ...unauthenticated, ...[...tiers.values()].flat(), ...[...operations.values()].flat()];
   return Object.freeze({
-    names: Object.freeze([...new Set(all.map(({ name }) => name))]),
-    observe(check: LimitCheck): void {
+    observe(check: LimitCheck, usualCost: number): void {
       const stack = stackOf(check);
       const own = check.phase === "floor" || check.operation === undefined ? [] : (operations.get(check.operation) ?? []);
       if (stack.length === 0 && own.length === 0) return;
       const by =
         check.phase === "operation" ? check.by : check.phase === "identified" ? { subject: check.subject } : { ipKey: check.ipKey };
       const group = createLimitGroup(own.length === 0 ? { costly: stack, now } : { counted: stack, costly: own, now });
-      const ask: LimitAsk = { ...holderOf(by), cells: group.cellsFor(check.cost ?? 1) };
+      const ask: LimitAsk = { ...holderOf(by), cells: group.cellsFor(check.cost ?? usualCost) };
       try {
         const answer = limits.consume(ask);
         if (answer instanceof Promise) answer.then((result) => tell(check, ask, group.limits, result)).catch(() => {});

@@ -50,9 +50,14 @@ export function decide(last: Part, before: readonly Part[], terms: DecisionTerms
 }
 
 /** A decision by policy alone, while nothing is known. @param earlier Over the parts of the check that were charged before: it gives them back. */
-export function decideBlind({ phase, group: { limits, cap } }: Asked, terms: DecisionTerms, origin: Origin, earlier?: Decision): Decision {
+export function decideBlind(
+  { phase, group: { limits, cap, operation } }: Asked,
+  terms: DecisionTerms,
+  origin: Origin,
+  earlier?: Decision,
+): Decision {
   const allowed = origin.degraded === "open";
-  return settledDecision(phase, origin, allowed ? undefined : "LIMITER_UNAVAILABLE", limits[0]?.name ?? cap?.name ?? "", {
+  return settledDecision({ phase, operation }, origin, allowed ? undefined : "LIMITER_UNAVAILABLE", limits[0]?.name ?? cap?.name ?? "", {
     limit: limits[0]?.capacity ?? cap?.capacity ?? 0,
     retryAfterMs: allowed ? 0 : UNKNOWN_RETRY_MS,
     problem: () =>
@@ -63,9 +68,15 @@ export function decideBlind({ phase, group: { limits, cap } }: Asked, terms: Dec
   });
 }
 
+/** What a decision without any answer of a limit tells of its check. */
+interface Told {
+  readonly phase: Phase;
+  readonly operation?: string | undefined;
+}
+
 /** A decision by a list. */
-export function decideListed(phase: Phase, allowed: boolean): Decision {
-  return settledDecision(phase, FROM_LIST, allowed ? undefined : "DENY_LISTED", allowed ? "allow-list" : "deny-list", {
+export function decideListed({ phase, operation }: Told, allowed: boolean): Decision {
+  return settledDecision({ phase, operation }, FROM_LIST, allowed ? undefined : "DENY_LISTED", allowed ? "allow-list" : "deny-list", {
     limit: 0,
     retryAfterMs: allowed ? 0 : undefined,
     problem: () => (allowed ? undefined : problems.forbidden()),
@@ -73,7 +84,7 @@ export function decideListed(phase: Phase, allowed: boolean): Decision {
 }
 
 function settledDecision(
-  phase: Phase,
+  { phase, operation }: Told,
   origin: Origin,
   code: DecisionCode | undefined,
   policy: string,
@@ -81,7 +92,7 @@ function settledDecision(
 ): Decision {
   const { limit, retryAfterMs, problem, earlier } = told;
   return Object.freeze({
-    ...{ phase, allowed: code === undefined, code, policy, limit, remaining: 0, resetMs: 0, retryAfterMs },
+    ...{ phase, operation, allowed: code === undefined, code, policy, limit, remaining: 0, resetMs: 0, retryAfterMs },
     ...{ violated: NO_NAMES, limits: NO_REPORTS, concurrency: undefined, ...origin },
     headers: () => [],
     problem,
@@ -153,6 +164,9 @@ class StandardDecision implements Decision {
 
   get phase(): Phase {
     return this.#asked.phase;
+  }
+  get operation(): string | undefined {
+    return this.#asked.group.operation ?? this.#before.find(({ asked }) => asked.group.operation !== undefined)?.asked.group.operation;
   }
   get allowed(): boolean {
     return this.#result.allowed;
@@ -233,6 +247,7 @@ class StandardDecision implements Decision {
       limits: this.#parts.flatMap(({ asked, result }) => (result.cells.length === 0 ? [] : asked.group.limits)),
       reports: this.limits,
       concurrency: concurrency === undefined || cap === undefined ? undefined : { ...concurrency, texts: cap.texts },
+      isDegraded: this.degraded !== undefined,
       tightest: headers === "draft" ? undefined : tightestOf(others, this.#tightestLimit),
     });
   }
@@ -268,10 +283,11 @@ class StandardDecision implements Decision {
 
   /** What `JSON.stringify` and a log show. */
   toJSON(): object {
-    const { phase, allowed, code, policy, limit, remaining, resetMs, retryAfterMs, violated, limits, concurrency } = this;
+    const { phase, operation, allowed, code, policy, limit, remaining, resetMs, retryAfterMs, violated, limits, concurrency } = this;
     const { decidedBy, degraded, degradedReason } = this;
     return {
       phase,
+      operation,
       allowed,
       code,
       policy,

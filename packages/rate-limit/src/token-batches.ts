@@ -4,11 +4,11 @@ import {
   isBucket,
   type LimitAsk,
   type LimitHolder,
-  type LimitHolderKind,
   limitState,
   type LimitResult,
   type MaybePromise,
 } from "@portcullis/core";
+import { HolderMap } from "./holder-map.js";
 import { withCosts } from "./limit-check.js";
 import { Heard, type Origin } from "./origin.js";
 
@@ -75,22 +75,17 @@ const MOST_BATCH = 1_000;
  */
 export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
   const { fromChecksPerSecond, share, holdMs, clock, consume, settle } = options;
-  const kinds: Record<LimitHolderKind, Map<string, Busy>> = {
-    ip: new Map(),
-    user: new Map(),
-    key: new Map(),
-    org: new Map(),
-    all: new Map(),
-  };
+  const holders = new HolderMap<Busy>();
   let secondStartedAt = clock.monotonic();
   let held = 0;
 
   function busyOf({ kind, id }: LimitAsk): Busy | undefined {
-    const busy = kinds[kind].get(id);
+    const holder: LimitHolder = { kind, id };
+    const busy = holders.get(holder);
     if (busy !== undefined) return busy;
-    if (kinds[kind].size >= MOST_HOLDERS) return undefined;
+    if (holders.size >= MOST_HOLDERS) return undefined;
     const made: Busy = { checks: 0, wasBusy: false, batch: undefined, taking: undefined, retryAt: 0, isForgotten: false };
-    kinds[kind].set(id, made);
+    holders.set(holder, made);
     return made;
   }
 
@@ -98,12 +93,10 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
   function turnSecond(now: number): void {
     if (now - secondStartedAt < SECOND_MS) return;
     secondStartedAt = now;
-    for (const holders of Object.values(kinds)) {
-      for (const [id, busy] of holders) {
-        busy.wasBusy = busy.checks >= fromChecksPerSecond;
-        busy.checks = 0;
-        if (!busy.wasBusy && busy.batch === undefined && busy.taking === undefined) holders.delete(id);
-      }
+    for (const [holder, busy] of holders.entries()) {
+      busy.wasBusy = busy.checks >= fromChecksPerSecond;
+      busy.checks = 0;
+      if (!busy.wasBusy && busy.batch === undefined && busy.taking === undefined) holders.delete(holder);
     }
   }
 
@@ -181,10 +174,10 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
       });
       return spendTaken(busy, busy.taking, ask);
     },
-    forget({ kind, id }) {
-      const busy = kinds[kind].get(id);
+    forget(holder) {
+      const busy = holders.get(holder);
       if (busy === undefined) return;
-      kinds[kind].delete(id);
+      holders.delete(holder);
       busy.isForgotten = true;
       if (busy.batch !== undefined) giveBack(busy, busy.batch);
     },

@@ -118,9 +118,34 @@ describe("a check that several holders answer for", () => {
     const decisions = Array.from({ length: 40 }, () => now(limiter.check(ADA)));
     expect(decisions.filter(({ allowed }) => allowed)).toHaveLength(8);
     expect(new Set(asks.filter((ask) => ask.startsWith("all:"))).size).toBe(4);
-    expect(() => limiterWith({ operations: { export: { limit: 1, shards: 2 } } })).toThrow(/operations.export.shards/);
+    for (const wrong of [
+      { limit: 1, shards: 2 },
+      { limit: 1, shards: 2, per: "service" },
+      { limit: 9, burst: 2, shards: 3, per: "service" },
+    ] as const) {
+      expect(() => limiterWith({ operations: { export: wrong } })).toThrow(/operations.export.shards/);
+    }
+    const ceiling = { kind: "window", limit: 3 } as const;
+    expect(() => limiterWith({ service: { limit: 10, ceiling, shards: 4 } })).toThrow(/service.shards/);
     expect(() => limiterWith({ service: { limit: 1, shards: 0 } })).toThrow(/service.shards/);
   });
+
+  it.each(["caller", "organization", "service"] as const)(
+    "RL-06 gives back to an operation that counts by %s what it cost, and to nobody else",
+    (per) => {
+      const { limiter } = limiterWith({ operations: { tokens: { ...HOURLY(1_000), per } } });
+      const reserve = (cost: number) => now(limiter.check({ ...ADA, operation: "tokens", cost }));
+      const left = () => now(limiter.peek({ ...ADA, operation: "tokens" })).limits.map(({ remaining }) => remaining);
+      now(reserve(500).settle(120));
+      expect(left()).toEqual([59, 880]);
+      now(reserve(100).refund(50));
+      expect(left()).toEqual([58, 830]);
+      now(reserve(10).settle(0));
+      expect(left()).toEqual([57, 830]);
+      now(reserve(30).refund());
+      expect(left()).toEqual([57, 830]);
+    },
+  );
 
   it("settles what a request really cost, on the operation only: back what was too much, on top what was too little", () => {
     const { limiter } = limiterWith({ operations: { tokens: HOURLY(1_000) } });
@@ -162,6 +187,21 @@ describe("lists and blocks", () => {
     expect(refused).toMatchObject({ allowed: false, code: "DENY_LISTED", decidedBy: "list", retryAfterMs: undefined });
     expect(events).toHaveLength(3);
     expect(limiter.status().refused.map(({ key }) => key)).toContain("user:mallory");
+  });
+
+  it("an address on a list counts for known callers too, and who is on both lists is refused", () => {
+    const lists = {
+      allow: { addresses: ["10.0.0.0/8"], subjects: ["mallory"] },
+      deny: { addresses: ["203.0.113.0/24"], subjects: ["mallory"] },
+    };
+    const { limiter } = limiterWith({ ...lists, tiers: { free: HOURLY(1) }, operations: { export: HOURLY(1) } });
+    const ask = (ip: string, id: string, guard = limiter.limitAuthenticated()) =>
+      now(guard.check(requestOf({ ip, principal: userOf(id) }))).kind;
+    expect([ask("10.0.0.1", "ada"), ask("10.0.0.1", "ada"), ask("10.0.0.1", "ada")]).toEqual(["allow", "allow", "allow"]);
+    expect([ask("192.0.2.1", "ada"), ask("192.0.2.1", "ada")]).toEqual(["allow", "deny"]);
+    expect(ask("203.0.113.9", "bob")).toBe("deny");
+    expect(ask("203.0.113.9", "bob", limiter.limitOperation("export"))).toBe("deny");
+    expect(ask("10.0.0.1", "mallory")).toBe("deny");
   });
 
   it("a wrong entry is refused at construction", () => {

@@ -157,7 +157,7 @@ describe("a quota of the calendar", () => {
     const tiers = { free: { kind: "calendar" as const, limit: 1_000_000, period: "month" as const } };
     expect(() => limiterWith({ tiers, floor: { limit: 100 }, unauthenticated: { limit: 10 } })).not.toThrow();
     expect(() => limiterWith({ tiers, floor: { limit: 20 }, unauthenticated: { limit: 10 } })).toThrow(
-      /"tiers.free" \(1000000 per .* by calendar\)/,
+      /"tiers.free" \(1000000 a month \(UTC\)\)/,
     );
   });
 });

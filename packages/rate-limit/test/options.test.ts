@@ -36,6 +36,46 @@ describe("the floor", () => {
 
 describe("options", () => {
   it.each([
+    [{ tiers: { free: { limit: 1, windowMs: 1_000 } } }, /tiers.free.windowMs.*periodMs/],
+    [{ tiers: { free: { limit: 1, max: 5 } } }, /tiers.free.max/],
+    [{ operation: { export: { limit: 1 } } }, /"operation"/],
+    [{ exclude: ["/health/*"] }, /exclude\[0\]/],
+  ])("a name that means nothing here is refused: %o", (wrong, message) => {
+    // Wrong on purpose: what a JavaScript caller could pass.
+    expect(withOptions(wrong as Partial<RateLimiterOptions>)).toThrow(message);
+  });
+
+  it("RL-11 every limit of the floor must reach up to a tier, and up to what a window lets through at once", () => {
+    const ceiling = { kind: "window", limit: 10, periodMs: 3_600_000 } as const;
+    expect(withOptions({ floor: { limit: 6_000, burst: 12_000, ceiling } })).toThrow(/"floor" \(10 per 3600000 ms, by window\)/);
+    const tiers = { free: { kind: "window", limit: 1_000 } } as const;
+    expect(withOptions({ tiers, unauthenticated: { limit: 1, burst: 1 }, floor: { limit: 1_000, burst: 1 } })).toThrow(/"tiers.free"/);
+    expect(withOptions({ apiKeys: { limit: 100_000 } })).toThrow(/"apiKeys"/);
+  });
+
+  it("a check that names nobody, or nothing, is refused, and charges nothing", () => {
+    const { limiter } = limiterWith({ operations: { export: { limit: 1 } } });
+    const wrong = [
+      undefined,
+      {},
+      { subject: "ada" },
+      { phase: "foo", subject: "ada" },
+      { phase: "identified" },
+      { phase: "floor", ip: "192.0.2.1" },
+      { phase: "operation", operation: "export" },
+      { phase: "operation", operation: "export", by: { user: "ada" } },
+    ];
+    for (const check of wrong) {
+      // @ts-expect-error Wrong on purpose: what a JavaScript caller could pass.
+      expect(() => limiter.check(check), JSON.stringify(check)).toThrow(expect.objectContaining({ code: "invalid_check" }));
+    }
+    for (const holder of ["ada", undefined, { user: "ada" }, { subject: 5 }]) {
+      // @ts-expect-error Wrong on purpose.
+      expect(() => limiter.reset(holder)).toThrow(expect.objectContaining({ code: "invalid_check" }));
+    }
+  });
+
+  it.each([
     [{ limit: 0 }, /"tiers.free.limit" is the number 0; it must be an integer of 1 to 1000000000/],
     [{ limit: 1.5 }, /tiers.free.limit/],
     [{ limit: Number.NaN }, /tiers.free.limit/],

@@ -47,6 +47,12 @@ describe("while the store does not answer", () => {
     expect(await limiter.check({ ...ADA, cost: 41 })).toMatchObject({ allowed: false, code: "COST_EXCEEDS_CAPACITY" });
   });
 
+  it("RL-52 what this process answers promises no policy: it enforces its part of one", async () => {
+    const { store, limiter } = onFlakyStore({ instances: 4, tiers: { free: { limit: 60, burst: 20 } } });
+    store.isDown = true;
+    expect((await limiter.check(ADA)).headers()).toEqual([["ratelimit", '"authenticated";r=4;t=4']]);
+  });
+
   it("RL-51 peek looks at this instance's part too", async () => {
     const { store, limiter } = onFlakyStore({ instances: 4, tiers: { free: { limit: 60, burst: 8 } } });
     store.isDown = true;

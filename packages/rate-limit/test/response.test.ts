@@ -1,4 +1,4 @@
-import { createApp, createGuardChain, defineRoute, type HeaderList, principalFact, toFetchHandler } from "@portcullis/core";
+import { correlationId, createApp, createGuardChain, defineRoute, type HeaderList, principalFact, toFetchHandler } from "@portcullis/core";
 import fc from "fast-check";
 import { parseList } from "structured-headers";
 import { describe, expect, it } from "vitest";
@@ -138,6 +138,18 @@ describe("a response", () => {
       "violated-policies": ["authenticated"],
     });
     expect(text).not.toContain("ada");
+  });
+
+  it("RL-05 of a cost that never fits has no Retry-After, and RL-72 an instance where requests have one", async () => {
+    const { limiter } = limiterWith({ operations: { bulk: { limit: 1, burst: 1, cost: 2 } } });
+    const route = defineRoute({
+      ...{ method: "GET", path: "/", operationId: "root", summary: "Answers", handle: () => new Response("ok") },
+      guards: [limiter.limitOperation("bulk")],
+    });
+    const fetch = toFetchHandler(createApp({ guards: [correlationId()], routes: [route] }));
+    const response = await fetch(new Request("http://localhost/", { headers: { "x-request-id": "request-1" } }));
+    expect([response.status, response.headers.get("retry-after")]).toEqual([429, null]);
+    expect(await response.json()).toMatchObject({ code: 5004, retryable: false, instance: "request-1" });
   });
 
   it("RL-73 of a handler that fails keeps the fields", async () => {

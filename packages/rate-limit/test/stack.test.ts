@@ -202,6 +202,27 @@ describe("operations", () => {
     expect([...holders]).toEqual(["user:ada"]);
   });
 
+  it("RL-73 each guard charges once, however often it is mounted", () => {
+    const { limiter } = limiterWith();
+    const chain = createGuardChain([
+      ...[limiter.limitFloor(), limiter.limitFloor()],
+      ...[limiter.limitUnauthenticated(), limiter.limitUnauthenticated()],
+    ]);
+    const run = now(chain.run(requestOf()));
+    expect(run.headers.filter(([name]) => name === "ratelimit").map(([, value]) => value)).toEqual([
+      '"floor";r=11999;t=1',
+      '"unauthenticated";r=599;t=1',
+    ]);
+  });
+
+  it("two limiters on one request each charge their own", () => {
+    const wide = limiterWith().limiter;
+    const tight = limiterWith({ tiers: { free: { limit: 1, burst: 1 } } }).limiter;
+    const chain = createGuardChain([wide.limitAuthenticated(), tight.limitAuthenticated()]);
+    const kinds = [1, 2].map(() => now(chain.run(requestOf({ principal: userOf("ada") }))).stop?.kind);
+    expect(kinds).toEqual([undefined, "deny"]);
+  });
+
   it("charges the caller's limit once, however many guards are mounted", () => {
     const { limiter } = limiterWith({ operations: OPERATIONS });
     const chain = createGuardChain([limiter.limitAuthenticated(), limiter.limitOperation("bulk"), limiter.limitAuthenticated()]);

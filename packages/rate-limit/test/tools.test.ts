@@ -114,7 +114,7 @@ describe("the linter", () => {
     [{ operations: { ping: { limit: 100_000 } } }, "operation_above_floor", "operations.ping"],
     [{ tiers: { free: { limit: 10, burst: 100 }, paid: { limit: 20, burst: 20 } } }, "tier_order", "tiers.paid"],
     [{ tiers: { free: { limit: 10, burst: 1_000 } } }, "burst_of_hours", "tiers.free"],
-    [{ operations: { all: { limit: 1_000_000, periodMs: 1_000, burst: 5_000 } } }, "huge_sustained_rate", "all"],
+    [{ operations: { all: { limit: 1_000_000, periodMs: 1_000, burst: 5_000 } } }, "huge_sustained_rate", "operations.all"],
     [{ unauthenticated: { kind: "window", limit: 10 } }, "askew_window", "unauthenticated"],
     [{ unauthenticated: { limit: 20 } }, "anonymous_above_tier", "unauthenticated"],
     [{ onOutage: "open" }, "open_outage", "onOutage"],
@@ -130,6 +130,15 @@ describe("the linter", () => {
       expect(finding.message.length).toBeGreaterThan(20);
       expect(finding.fix.length).toBeGreaterThan(10);
     }
+  });
+
+  it.each<[object, RegExp]>([
+    [{ onOutage: "opn" }, /onOutage/],
+    [{ exclude: ["health/"] }, /exclude/],
+    [{ allow: { addresses: ["nonsense"] } }, /allow.addresses/],
+    [{ operation: {} }, /"operation"/],
+  ])("throws where a limiter would: %o", (wrong, message) => {
+    expect(() => lintRateLimits({ ...SOUND, ...wrong })).toThrow(message);
   });
 
   it("throws where a limiter would", () => {
@@ -181,9 +190,25 @@ describe("the status", () => {
       outcomes: { allowed: 1, denied: 2, open: 0, closed: 0 },
     });
     expect(status.caps).toEqual([{ name: "export.inflight", capacity: 2, held: 1 }]);
-    expect(status.refused).toEqual([{ key: "user:ada", count: 2, missed: 0 }]);
+    expect(status.refused).toEqual([{ key: "user:ada", holder: { subject: "ada" }, count: 2, missed: 0 }]);
     expect(status).toMatchObject({ breaker: "closed", outagePolicy: "local", rememberedDenials: 0, batchedUnits: 0 });
     expect(JSON.parse(JSON.stringify(status))).toMatchObject({ breaker: "closed" });
+  });
+
+  it("RL-32 says, and the metrics say, that the memory is full and newcomers share limits", () => {
+    const gauges = new Map<string, number>();
+    const metrics: Metrics = {
+      counter: () => ({ add: () => {} }),
+      gauge: ({ name }) => ({ set: (value, labels) => void gauges.set([name, ...Object.values(labels ?? {})].join(" "), value) }),
+      histogram: () => ({ observe: () => {} }),
+    };
+    const clock = createManualClock();
+    const { limiter } = limiterWith({ metrics, clock, store: createMemoryStore({ clock, maxLimitCells: 100 }) });
+    for (let user = 0; user < 100; user += 1) now(limiter.check({ ...ADA, subject: `user-${user}` }));
+    expect(limiter.status().store).toMatchObject({ cells: 100, isFull: false });
+    for (let user = 0; user < 412; user += 1) now(limiter.check({ ...ADA, subject: `other-${user}` }));
+    expect(limiter.status().store).toMatchObject({ cells: 100, isFull: true });
+    expect([gauges.get("rate_limit_keys store"), gauges.get("rate_limit_saturated")]).toEqual([100, 1]);
   });
 
   it("names who is refused most, however many others there are, in bounded memory", () => {
