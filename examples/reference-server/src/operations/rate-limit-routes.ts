@@ -39,7 +39,19 @@ const statusSchema = z.object({
     .readonly(),
   caps: z.array(z.object({ name: z.string(), capacity: z.number(), held: z.number() })).readonly(),
   batchedUnits: z.number(),
-  refused: z.array(z.object({ key: z.string(), count: z.number(), missed: z.number() })).readonly(),
+  /** What the store holds, where it is the memory of this process. */
+  store: z.object({ cells: z.number(), isFull: z.boolean(), leases: z.number(), blocks: z.number() }).optional(),
+  refused: z
+    .array(
+      z.object({
+        key: z.string(),
+        /** As reset and block take it. */
+        holder: z.record(z.enum(["subject", "ipKey", "apiKey", "organization"]), z.string().optional()).optional(),
+        count: z.number(),
+        missed: z.number(),
+      }),
+    )
+    .readonly(),
 });
 
 const name = z.string().min(1).max(256);
