@@ -1,7 +1,7 @@
 // Servers are measured as they ship: built, with plain JavaScript for Node. A loader that compiles on the fly keeps function
 // names by a call for each function that is made, so every closure on a hot path would be charged for it.
-import { mkdirSync } from "node:fs";
-import { basename } from "node:path";
+import { copyFileSync, mkdirSync, readdirSync } from "node:fs";
+import { basename, dirname, join, resolve as absolute } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build, type Plugin } from "esbuild";
 
@@ -11,7 +11,7 @@ const OUTPUT = new URL("../dist/", import.meta.url);
 export async function buildServer(entry: URL): Promise<string> {
   mkdirSync(OUTPUT, { recursive: true });
   const outfile = fileURLToPath(new URL(`${basename(entry.pathname, ".ts")}.mjs`, OUTPUT));
-  await build({
+  const { metafile } = await build({
     entryPoints: [fileURLToPath(entry)],
     outfile,
     bundle: true,
@@ -19,11 +19,21 @@ export async function buildServer(entry: URL): Promise<string> {
     platform: "node",
     target: "node20",
     sourcemap: true,
+    metafile: true,
     conditions: ["@portcullis/source"],
     plugins: [keepDependencies],
     logLevel: "warning",
   });
+  copyScripts(Object.keys(metafile.inputs));
   return outfile;
+}
+
+// Our packages read these at run time, beside the file that asks for them.
+function copyScripts(inputs: readonly string[]): void {
+  for (const folder of new Set(inputs.map((input) => dirname(absolute(input))))) {
+    if (!/\/packages\/[^/]+\/src$/.test(folder)) continue;
+    for (const file of readdirSync(folder)) if (file.endsWith(".lua")) copyFileSync(join(folder, file), new URL(file, OUTPUT));
+  }
 }
 
 const keepDependencies: Plugin = {

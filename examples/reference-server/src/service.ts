@@ -101,6 +101,7 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     onEvent: record.rateLimit,
   });
   const limitFailedLogins = limiter.limitOperation("login", {
+    by: "address",
     refundOn: (outcome) => outcome.kind === "responded" && outcome.status < 400,
   });
 
@@ -179,9 +180,10 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     securityHeaders({ hstsMaxAgeSeconds: config.production ? 63_072_000 : false }),
     correlationId(),
     clientIp({ trustedProxies: config.trustedProxies }),
+    // Before all that costs something: preflights and log lines too.
+    limiter.limitFloor(),
     requestLog(logger),
     cors({ origins: config.corsOrigins }),
-    limiter.limitFloor(),
     auditRequests(audit),
     limiter.limitUnauthenticated(authenticate(auth, { required: false, mustChangePassword: "allow" })),
     limiter.limitAuthenticated(),

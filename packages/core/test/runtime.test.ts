@@ -1,10 +1,30 @@
-import { createJob, createMemoryStore, noMetrics, systemClock } from "@portcullis/core";
+import { createDeadlines, createJob, createMemoryStore, noMetrics, systemClock } from "@portcullis/core";
 import { prometheusMetrics } from "@portcullis/core/prometheus";
 import { createManualClock } from "@portcullis/testkit";
 import { Registry } from "prom-client";
 import { describe, expect, it } from "vitest";
 
 const flush = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe("deadlines that are the same time away", () => {
+  it("run out in their order, done ones do not, and one that throws keeps none of the others", () => {
+    const clock = createManualClock();
+    const deadlines = createDeadlines(clock, 100);
+    const told: string[] = [];
+    deadlines.start(() => {
+      told.push("first");
+      throw new Error("broken");
+    });
+    deadlines.start(() => told.push("never")).done();
+    const last = deadlines.start(() => told.push("last"));
+    clock.advance(50);
+    deadlines.start(() => told.push("later"));
+    expect(() => clock.advance(50)).toThrow("broken");
+    expect([told, last.isOver]).toEqual([["first", "last"], true]);
+    clock.advance(50);
+    expect(told).toEqual(["first", "last", "later"]);
+  });
+});
 
 describe("a job", () => {
   it("runs after each interval, never overlapping, and stops", async () => {

@@ -23,6 +23,7 @@ import {
  */
 export interface ExpressRequest extends NodeIncoming {
   readonly route?: { readonly path?: unknown } | undefined;
+  readonly baseUrl?: string;
 }
 
 /** Express's `next`. */
@@ -33,7 +34,8 @@ export type Middleware = (req: ExpressRequest, res: NodeOutgoing, next: Next) =>
 
 // Asked late: `app.use` runs before routing, a router has its own parameters, a route sees its own.
 const routing: Routing<ExpressRequest> = {
-  route: ({ route }) => (typeof route?.path === "string" ? route.path : undefined),
+  // In a router that is mounted somewhere the pattern is only the end of one: /health of /admin is not /health.
+  route: ({ route, baseUrl }) => (typeof route?.path === "string" && (baseUrl ?? "") === "" ? route.path : undefined),
   param: (request, name) => {
     const params = "params" in request ? request.params : undefined;
     if (typeof params !== "object" || params === null || !Object.hasOwn(params, name)) return undefined;

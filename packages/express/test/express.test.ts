@@ -33,7 +33,7 @@ test("Express 4's own types accept the middleware and the application", async ()
   expect(await (await fetch(`${url}/facts`)).json()).toBe("function");
 });
 
-test("a guard in a router sees the router's parameters, and its parent's where the router merges them", async () => {
+test("a guard in a router sees the router's parameters, its parent's where the router merges them, and no pattern: its own is only the end of one", async () => {
   const app = express();
   const merging = express.Router({ mergeParams: true });
   merging.get("/items/:id", guard(tellRoute));
@@ -42,8 +42,8 @@ test("a guard in a router sees the router's parameters, and its parent's where t
   app.use("/merged/:org", merging);
   app.use("/separate/:org", separate);
   const url = await serve(app);
-  expect(await (await fetch(`${url}/merged/acme/items/1`)).json()).toEqual(["/items/:id", "acme", "1", "/merged/acme/items/1"]);
-  expect(await (await fetch(`${url}/separate/acme/items/1`)).json()).toEqual(["/items/:id", null, "1", "/separate/acme/items/1"]);
+  expect(await (await fetch(`${url}/merged/acme/items/1`)).json()).toEqual([null, "acme", "1", "/merged/acme/items/1"]);
+  expect(await (await fetch(`${url}/separate/acme/items/1`)).json()).toEqual([null, null, "1", "/separate/acme/items/1"]);
 });
 
 test("errors of Express's own parser are the client's problems", async () => {

@@ -80,12 +80,26 @@ export function createCheckFlow(options: CheckFlowOptions): CheckFlow {
   function conclude(asked: Asked, start: number, before: readonly Part[], result: LimitResult, origin: Origin): MaybePromise<Decision> {
     count(asked, result);
     const held = result.allowed && asked.lease !== undefined ? hold(asked, origin) : undefined;
-    if (result.allowed && asked.next !== undefined) return ask(asked.next, start, [...before, { asked, result, origin, held }]);
+    if (result.allowed && asked.next !== undefined) return goOn(asked.next, start, [...before, { asked, result, origin, held }]);
     measures.measured(start);
     const decision = decide({ asked, result, origin, held }, before, terms);
     if (result.allowed) return decision;
     onDenied(asked, decision);
     return giveBack(before, decision);
+  }
+
+  /** Asks the next holder. Where that is a fault (a store that is wrong), what the earlier ones charged is given back all the same. */
+  function goOn(next: Asked, start: number, before: readonly Part[]): MaybePromise<Decision> {
+    const fail = (error: unknown): never => {
+      void undo(before.slice(-1)); // a fault passes through here for each of them
+      throw error;
+    };
+    try {
+      const decision = ask(next, start, before);
+      return decision instanceof Promise ? decision.catch(fail) : decision;
+    } catch (error) {
+      return fail(error);
+    }
   }
 
   function finishBlind(asked: Asked, start: number, before: readonly Part[], origin: Origin): MaybePromise<Decision> {
@@ -118,9 +132,13 @@ export function createCheckFlow(options: CheckFlowOptions): CheckFlow {
   /** All or nothing: a later holder refused, so the earlier ones get back what they were charged. */
   function giveBack(before: readonly Part[], decision: Decision): MaybePromise<Decision> {
     if (before.length === 0) return decision;
-    // What cannot be given back comes back by itself; the refusal stands either way.
-    const done = [quiet(() => settleParts(before, undefined)), quiet(() => releaseParts(before))].filter((one) => one !== undefined);
+    const done = undo(before);
     return done.length === 0 || decision.degraded !== undefined ? decision : untilDone(done).then(() => decision);
+  }
+
+  /** What cannot be given back comes back by itself. */
+  function undo(parts: readonly Part[]): readonly Promise<void>[] {
+    return [quiet(() => settleParts(parts, undefined)), quiet(() => releaseParts(parts))].filter((one) => one !== undefined);
   }
 
   /** A store that does not answer now holds nobody up longer than one that did not answer before. */

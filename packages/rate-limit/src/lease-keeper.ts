@@ -69,12 +69,14 @@ export function createLeaseKeeper(
   }
 
   async function renew(held: HeldLease): Promise<void> {
+    let isKept = false;
+    let failure: unknown;
     try {
-      if ((await held.renew()) || !kept.has(held)) return;
-      onLost(held, undefined);
+      isKept = await held.renew();
     } catch (error) {
-      if (kept.has(held)) onLost(held, error);
+      failure = error;
     }
+    if (!isKept && kept.has(held)) onLost(held, failure);
   }
 
   return {

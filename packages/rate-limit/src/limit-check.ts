@@ -231,13 +231,15 @@ function askWithOperation(
 function withWider(plan: LimitPlan, check: CallerCheck, caller: Asked, context: AskContext, operation?: Asked): Asked {
   if (!plan.isWide && operation === undefined) return caller;
   const { phase } = check;
+  // Strangers have the limits of their addresses: what they could use up of the service would be missed by those it is for.
   const organization = check.phase === "identified" ? check.organization : undefined;
   const apiKey = check.phase === "identified" ? check.apiKey : undefined;
   const parts: Asked[] = [caller];
   if (plan.apiKey !== undefined && apiKey !== undefined) parts.unshift(askGroup(phase, "key", apiKey, plan.apiKey, 1));
   if (operation !== undefined) parts.push(operation);
   if (plan.organization !== undefined && organization !== undefined) parts.push(askGroup(phase, "org", organization, plan.organization, 1));
-  if (plan.service !== undefined) parts.push(askGroup(phase, "all", shardId(plan.serviceShards, context), plan.service, 1));
+  if (plan.service !== undefined && phase === "identified")
+    parts.push(askGroup(phase, "all", shardId(plan.serviceShards, context), plan.service, 1));
   for (let index = 1; index < parts.length; index += 1) (parts[index - 1] as Asked).next = parts[index]; // index - 1 < length
   return parts[0] as Asked; // the caller's at least
 }

@@ -33,6 +33,8 @@ export const rateLimitFact: FactKey<RateLimitState> = createFactKey<RateLimitSta
 export interface LimitOperationOptions {
   /** Replaces the operation's own cost: an integer of 0 and up, or a function of the request. */
   readonly cost?: number | ((request: GuardRequest) => number);
+  /** Whom it counts: whoever calls, or always the address, e.g. for a login, which somebody who is logged in may use to guess. Default `caller`. */
+  readonly by?: "caller" | "address";
   /** After the response: whether this outcome is free, so that what was charged is given back. Default: none is. */
   readonly refundOn?: (outcome: Outcome) => boolean;
 }
@@ -167,7 +169,7 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
       },
     }),
 
-    limitOperation(operation, { cost: givenCost, refundOn } = {}) {
+    limitOperation(operation, { cost: givenCost, by = "caller", refundOn } = {}) {
       const limit = operations.get(operation);
       if (limit === undefined) throw invalidOption("operation", operation, "the name of an operation in the limiter's options");
       const price = givenCost ?? limit.cost;
@@ -177,6 +179,10 @@ export function createLimitGuards<Operation extends string>(options: LimitGuards
         name: `limit-operation:${operation}`,
         check(request) {
           const cost = typeof price === "function" ? price(request) : price;
+          if (by === "address") {
+            const { ipKey, address } = addressOf(request);
+            return charge(request, { phase: "operation", operation, by: { ipKey }, address, cost }, settleOf);
+          }
           const principal = request.facts.get(principalFact);
           const isAlone = isExcluded(request) || isCharged(request, principal === undefined ? "anonymous" : "identified");
           if (principal === undefined) {

@@ -73,6 +73,7 @@ export function readPlan(options: PlanOptions, now: () => number): LimitPlan {
   const tiers = new Map<string, LimitGroup>();
   // One name for all tiers: a subject that changes its tier takes along what it used.
   for (const [tier, rule] of Object.entries(options.tiers ?? {})) tiers.set(tier, read(`tiers.${tier}`, rule, "authenticated"));
+  assertSameKinds([...tiers.values()].map(({ limits }) => limits));
   const defaultTier = tiers.size === 0 && options.defaultTier === undefined ? group([]) : tiers.get(options.defaultTier ?? "");
   if (defaultTier === undefined) throw invalidOption("defaultTier", options.defaultTier, "one of the names in tiers");
   const operations = new Map<string, OperationLimit>();
@@ -197,6 +198,19 @@ function shardOf(option: string, rule: ServiceRule, shards: number): ServiceRule
     ...(burst === undefined ? {} : { burst: part("burst", burst) }),
     ...(ceiling === undefined ? {} : { ceiling: { ...ceiling, limit: part("limit of the ceiling", ceiling.limit) } }),
   };
+}
+
+/** A tier may have no ceiling; where several have one, it is of one kind, like the limits under it. */
+function assertSameKinds(tiers: readonly (readonly Limit[])[]): void {
+  for (const index of [0, 1]) {
+    const kinds = [...new Set(tiers.flatMap((limits) => limits[index]?.kind ?? []))];
+    if (kinds.length < 2) continue;
+    throw new ConfigurationError(
+      "invalid_option",
+      `Option "tiers" has ${index === 0 ? "tiers" : "ceilings"} of different kinds (${kinds.join("; ")}): who changes tiers would have a fresh ` +
+        "limit of each. Give all of them the same kind.",
+    );
+  }
 }
 
 function assertDominates(floor: readonly Limit[], [limit]: readonly Limit[], option: string): void {

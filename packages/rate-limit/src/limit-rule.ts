@@ -78,6 +78,7 @@ const DEFAULTS = Object.freeze({ periodMs: 60_000, burstMultiplier: 2, timeZone:
 const MOST_UNITS = 1_000_000_000;
 const FOREIGN_NAMES = Object.freeze({ windowMs: "periodMs", duration: "periodMs", max: "limit", points: "limit", period_ms: "periodMs" });
 const MOST_PERIOD_MS = 366 * 86_400_000;
+const MOST_FILL_MS = 100 * MOST_PERIOD_MS;
 
 /**
  * Starting points, per minute: subscription tiers, one subject without a tier, one IP address, and a floor that stands above all of them.
@@ -161,6 +162,8 @@ function readBucket(option: string, rule: BucketRule, name: string, cellId: stri
   const multiplier = burstMultiplier ?? DEFAULTS.burstMultiplier;
   if (!isWithin(multiplier, Number.MIN_VALUE, 1_000)) throw invalidOption(`${option}.burstMultiplier`, multiplier, "above 0, up to 1000");
   const capacity = burst ?? Math.max(1, Math.floor(limit * multiplier));
+  if (capacity * (periodMs / limit) > MOST_FILL_MS)
+    throw invalidOption(`${option}.burst`, capacity, "what comes back within a hundred years");
   const cell: BucketCell = Object.freeze({ id: cellId, kind: "bucket", capacity, intervalMs: periodMs / limit, cost: 1 });
   return toLimit(name, limit, periodMs, cell, capacity * cell.intervalMs);
 }

@@ -125,13 +125,19 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
     return new Promise((resolve, reject) => {
       const deadline = deadlines.start(() => {
         const error = new StoreUnavailable("limits.consume", { cause: new Error("No answer within the deadline.") });
-        resolve(lost(ask, error, "deadline", substitute));
+        try {
+          resolve(lost(ask, error, "deadline", substitute));
+        } catch (fault) {
+          reject(fault);
+        }
       });
       const onAnswered = (result: LimitResult): void => {
         if (deadline.isOver) return result.allowed ? giveBackPlace(ask) : undefined;
         deadline.done();
+        // First of all: whatever goes wrong below, the store has answered.
+        heard(result);
         if (sentAt !== undefined) learn(ask, result, sentAt);
-        resolve(heard(result));
+        resolve(result);
       };
       const onError = (error: unknown): void => {
         if (deadline.isOver) return giveBackPlace(ask);

@@ -82,7 +82,7 @@ export interface RateLimiterOptions<Tier extends string = string, Operation exte
   readonly apiKeys?: LimitRule;
   /** Per organisation, on top of the limits of its members. */
   readonly organizations?: LimitRule;
-  /** Of the whole service, on top of all others; the floor is asked before it. */
+  /** Of all known callers together, on top of all others. Strangers do not count: they could use it up. */
   readonly service?: ServiceRule;
   /** Limits of single operations, per subject (or address, without one). Names are 1 to 128 visible ASCII characters. */
   readonly operations?: Readonly<Record<Operation, OperationRule>>;
@@ -128,7 +128,7 @@ export interface RateLimiterOptions<Tier extends string = string, Operation exte
    */
   readonly batches?: BatchOptions | boolean;
   readonly metrics?: Metrics;
-  /** Must not throw: its exception fails the request. */
+  /** What it throws is dropped: a broken log neither fails a request nor keeps a place taken. */
   readonly onEvent?: (event: RateLimitEvent) => void;
   readonly clock?: Clock;
   /** 0 up to 1. For jitter and shards; `Math.random` unless given. */

@@ -1,4 +1,4 @@
-import { invalidOption, type LimitHolder, type MaybePromise, noMetrics, systemClock } from "@portcullis/core";
+import { invalidOption, type LimitHolder, type MaybePromise, noMetrics, quietly, systemClock } from "@portcullis/core";
 import { createListed } from "./access-lists.js";
 import { createCheckFlow } from "./check-flow.js";
 import type { Decision, Phase } from "./decision.js";
@@ -87,7 +87,8 @@ const CHECKS_PER_GAUGE = 256;
 export function createRateLimiter<Tier extends string, Operation extends string = never>(
   options: RateLimiterOptions<Tier, Operation>,
 ): RateLimiter<Operation> {
-  const { metrics = noMetrics, clock = systemClock, random = Math.random, onEvent, tierOf = () => undefined } = options;
+  const { metrics = noMetrics, clock = systemClock, random = Math.random, tierOf = () => undefined } = options;
+  const onEvent = options.onEvent === undefined ? undefined : quietly(options.onEvent);
   const { headers, onOutage, instances, deadlineMs, breaker, denials, batching, retryJitter } = readOptions(options);
   const wall = (): number => clock.now();
   const plan = readPlan(options, wall);
@@ -188,6 +189,7 @@ export function createRateLimiter<Tier extends string, Operation extends string 
   }
 
   function tryShadow(input: LimitCheck, decision: MaybePromise<Decision>): MaybePromise<Decision> {
+    if (input.phase === "operation" && input.only !== undefined) return decision;
     const observe = (made: Decision): Decision => {
       // A store that is left alone is left alone by trials, too.
       if (made.allowed && source.status().breaker === "closed") shadow?.observe(input, usualCostOf(input));

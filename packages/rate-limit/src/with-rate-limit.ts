@@ -54,7 +54,11 @@ export function withRateLimit<
       return await run(...args);
     } finally {
       // A place that cannot be given back ends by itself: no reason to lose the result.
-      await Promise.resolve(decision.release()).catch(() => {});
+      try {
+        await decision.release();
+      } catch {
+        // See above.
+      }
     }
   };
 }

@@ -80,6 +80,36 @@ describe("a check that several holders answer for", () => {
     expect(now(limiter.peek({ phase: "identified", subject: "bob" })).limits.at(-1)).toMatchObject({ name: "service", remaining: 9 });
   });
 
+  it("strangers use up nothing of the service, and are told nothing of it", () => {
+    const { limiter } = limiterWith({ service: HOURLY(3) });
+    for (let address = 0; address < 10; address += 1) {
+      const decision = now(limiter.check({ phase: "anonymous", ipKey: `192.0.2.${address}` }));
+      expect(decision.limits.map(({ name }) => name)).toEqual(["unauthenticated"]);
+    }
+    expect(now(limiter.check(ADA)).limits.at(-1)).toMatchObject({ name: "service", remaining: 2 });
+  });
+
+  it("RL-61 gives everything back when a later holder is a fault, once", async () => {
+    const clock = createManualClock();
+    const { limits } = createMemoryStore({ clock });
+    const broken = (ask: LimitAsk) => (ask.kind === "all" ? Promise.reject(new TypeError("broken")) : limits.consume(ask));
+    for (const consume of [broken, async (ask: LimitAsk) => broken(ask)]) {
+      const options = { organizations: HOURLY(10), service: HOURLY(10), operations: { export: { maxInFlight: 1, leaseMs: 1_000 } } };
+      const { limiter } = limiterWith({ clock, store: { limits: { ...limits, consume } }, ...options });
+      const fault = await Promise.resolve()
+        .then(() => limiter.check({ ...ADA, operation: "export" }))
+        .catch((error: unknown) => error);
+      expect(fault).toBeInstanceOf(TypeError);
+      expect(limiter.status().caps).toEqual([{ name: "export.inflight", capacity: 1, held: 0 }]);
+      expect(limits.usage().leases).toBe(0);
+      for (const id of ["ada", "acme"]) {
+        const [kind, cellId] = id === "ada" ? (["user", "authenticated"] as const) : (["org", "organization"] as const);
+        const cells = [{ id: cellId, kind: "bucket", capacity: 60, intervalMs: 6_000, cost: 0 }] as const;
+        expect(limits.consume({ kind, id, cells }).cells[0]?.remaining).toBe(60);
+      }
+    }
+  });
+
   it("RL-06 a refund reaches every holder, once", () => {
     const { limiter } = limiterWith({ organizations: HOURLY(10), service: HOURLY(10) });
     const decision = now(limiter.check(ADA));

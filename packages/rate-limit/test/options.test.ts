@@ -53,6 +53,19 @@ describe("options", () => {
     expect(withOptions({ apiKeys: { limit: 100_000 } })).toThrow(/"apiKeys"/);
   });
 
+  it("RL-07 tiers of different kinds are refused: who changes tiers would have a fresh limit of each", () => {
+    const tiers = { free: { limit: 10 }, paid: { kind: "calendar", limit: 10_000, period: "month" } } as const;
+    expect(withOptions({ tiers, defaultTier: "free" })).toThrow(/"tiers".*different kinds \(bucket; calendar\)/);
+    const window = { limit: 10, ceiling: { kind: "window", limit: 10 } } as const;
+    const calendar = { limit: 10, ceiling: { kind: "calendar", limit: 10, period: "day" } } as const;
+    expect(withOptions({ tiers: { free: window, paid: calendar } })).toThrow(/ceilings of different kinds \(window; calendar\)/);
+    expect(withOptions({ tiers: { free: window, paid: { limit: 10 } } })).not.toThrow();
+  });
+
+  it("a burst that takes more than a hundred years to come back is refused", () => {
+    expect(withTier({ limit: 1, periodMs: 366 * 86_400_000, burst: 101 })).toThrow(/tiers.free.burst/);
+  });
+
   it("a check that names nobody, or nothing, is refused, and charges nothing", () => {
     const { limiter } = limiterWith({ operations: { export: { limit: 1 } } });
     const wrong = [

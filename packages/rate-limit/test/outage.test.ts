@@ -138,6 +138,25 @@ describe("while the store does not answer", () => {
   });
 });
 
+describe("an observer that throws", () => {
+  it("changes no decision, keeps no place and hangs no check", async () => {
+    const clock = createManualClock();
+    const store = flakyStore(createMemoryStore({ clock }).limits);
+    const onEvent = () => {
+      throw new Error("the log is down");
+    };
+    const silent = { ...store.limits, consume: () => new Promise<never>(() => {}) };
+    const { limiter } = limiterWith({ store: { limits: silent }, clock, onEvent, onOutage: "closed" });
+    const late = [limiter.check(ADA), limiter.check(ADA)].map(async (one) => one);
+    clock.advance(100);
+    for (const decision of await Promise.all(late))
+      expect(decision).toMatchObject({ code: "LIMITER_UNAVAILABLE", degradedReason: "deadline" });
+    const denied = limiterWith({ store, clock, onEvent, tiers: { free: { limit: 1, burst: 1 } } }).limiter;
+    await denied.check(ADA);
+    expect((await denied.check(ADA)).code).toBe("RATE_LIMIT");
+  });
+});
+
 describe("the metrics", () => {
   function recordingMetrics(): { metrics: Metrics; series: Map<string, number> } {
     const series = new Map<string, number>();

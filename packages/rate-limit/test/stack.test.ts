@@ -238,6 +238,13 @@ describe("operations", () => {
     expect(now(limiter.peek(of("ada"))).remaining).toBe(59);
   });
 
+  it("charges the address of whoever calls, where an operation is told to: a token buys no fresh guesses", () => {
+    const { limiter } = limiterWith({ operations: { login: { limit: 1, burst: 2 } } });
+    const guard = limiter.limitOperation("login", { by: "address" });
+    const requests = [requestOf(), requestOf({ principal: userOf("ada") }), requestOf({ principal: userOf("bob") })];
+    expect(requests.map((request) => now(guard.check(request)).kind)).toEqual(["allow", "allow", "deny"]);
+  });
+
   it("charges the address of a caller without a principal", () => {
     const { limiter } = limiterWith({ operations: OPERATIONS });
     const guard = limiter.limitOperation("chat.create");

@@ -72,6 +72,7 @@ if version == '\\2' and ${joined(({ isIts }) => [isIts], " and ")} then
         if held == 0 or redis.call('PTTL', KEYS[2]) < ttl + grace_ms then
           redis.call('PEXPIRE', KEYS[2], string.format('%d', 2 * math.ceil(ttl) + grace_ms))
         end
+        if now % 16 == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.17g', now / 1000)) end
       end`)}
     end
     return reply
@@ -108,7 +109,7 @@ function bucketPart(cell: Extract<LimitCell, { kind: "bucket" }>, name: string, 
     absent: [literal(name), "now"],
     isIts: `${n} == ${literal(name)}`,
     seen: [`local ${d} = ${a} > now and ${a} - now or 0`],
-    isInOrder: `${d} <= ${number(spanOf(cell) * 1000)}`,
+    isInOrder: `${d} <= ${number((roomFor(cell) + cell.cost * cell.intervalMs) * 1000 + 1)}`,
     isFree: `${d} <= ${number(roomFor(cell) * 1000)}`,
     told: [d],
     charge: [`${a} = math.ceil(now + ${d} + ${number(cell.cost * cell.intervalMs * 1000)})`, `if ${a} > last then last = ${a} end`],
@@ -157,5 +158,5 @@ function number(value: number): string {
 
 /** Every byte by its number: names hold any of 128. */
 function literal(text: string): string {
-  return `'${[...text].map((character) => `\\${String(character.charCodeAt(0)).padStart(3, "0")}`).join("")}'`;
+  return `'${Array.from(text, (character) => `\\${String(character.charCodeAt(0)).padStart(3, "0")}`).join("")}'`;
 }

@@ -77,7 +77,7 @@ if consumes then
 elseif settles then
   charged_at, at = tonumber(argv[3]), 4
 elseif operation == 'block' then
-  local ms = tonumber(argv[3])
+  local ms = math.min(tonumber(argv[3]), 3.2e12) -- a hundred years
   arrivals[BLOCK], spans[BLOCK], changed = ms > 0 and ceil(now + ms * 1000) or nil, '\0\0\0', true
   at = total + 1
 else
@@ -170,17 +170,18 @@ while at <= total do
       debt = arrivals[id] - now
       if before ~= span then
         local most = tonumber(argv[at + 1])
-        -- A limit that changed keeps the share that is used. Its three bytes tell a span to a ten-thousandth.
+        -- A limit that changed keeps the share that is used. Its three bytes tell a span to a few ten-thousandths, never too long.
         local low, middle, high = byte(before, 1, 3)
         local full = (low + middle * 128 + (high % 4) * 16384) * 10 ^ (floor(high / 4) - 8)
-        debt = debt >= full * 0.9999 and most or debt / full * most
+        debt = debt >= full and most or debt / full * most
         arrivals[id], spans[id], changed = ceil(now + debt), span, true
       elseif settles or not (debt <= room) then
         -- A clock that was set back leaves arrivals beyond the span: clamped. What fits is below it.
         local most = tonumber(argv[at + 1])
         if debt > most then
+          -- A charge may overdraw by its slack. Written back to the span each time, the slack would be a gift at every refusal.
+          if settles or debt > room + tonumber(argv[at + 3]) + 1 then arrivals[id], changed = ceil(now + most), true end
           debt = most
-          arrivals[id], changed = ceil(now + debt), true
         end
       end
     end
@@ -221,7 +222,11 @@ if consumes then
       local ttl = lease[2]
       call('ZADD', KEYS[2], format('%.17g', now / 1000 + ttl), lease[1])
       -- The set outlives its last lease; twice as long, so that not every lease has to say so again.
-      if lease[3] == 0 or call('PTTL', KEYS[2]) < ttl + grace_ms then call('PEXPIRE', KEYS[2], format('%d', 2 * ceil(ttl) + grace_ms)) end
+      if lease[3] == 0 or call('PTTL', KEYS[2]) < ttl + grace_ms then
+        call('PEXPIRE', KEYS[2], format('%d', 2 * ceil(ttl) + grace_ms))
+      end
+      -- Who died left what nobody counts any more; it would live as long as the set does. One in 16 sweeps.
+      if now % 16 == 0 then call('ZREMRANGEBYSCORE', KEYS[2], '-inf', format('%.17g', now / 1000)) end
     end
   end
 end

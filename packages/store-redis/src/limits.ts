@@ -93,7 +93,7 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
       return readResult(ask, toList(await run(script, "limits.consume", keysOf(ask), sent)));
     },
     async settle(ask: LimitAsk, at: number): Promise<void> {
-      const sent = [String(at), ...ask.cells.flatMap(toSettle)];
+      const sent = [String(at), ...ask.cells.filter(({ cost }) => cost !== 0).flatMap(toSettle)];
       if (ask.lease !== undefined) sent.push("L", ask.lease.key);
       await run(script, "limits.settle", keysOf(ask), sent);
     },
@@ -147,8 +147,8 @@ function spanCode(ms: number): string {
   const us = ms * 1000;
   let exponent = 0;
   while (exponent < MOST_EXPONENT && us / 10 ** (exponent - EXPONENT_BIAS) > MOST_FRACTION) exponent += 1;
-  // Of no number: 0.
-  const fraction = Math.min(MOST_FRACTION, Math.round(us / 10 ** (exponent - EXPONENT_BIAS))) || 0;
+  // Rounded down, so that the share that is used is never told too small. Of no number: 0.
+  const fraction = Math.min(MOST_FRACTION, Math.floor((us / 10 ** (exponent - EXPONENT_BIAS)) * (1 + 1e-12))) || 0;
   return String.fromCharCode(fraction & 127, (fraction >> 7) & 127, (fraction >> 14) | (exponent << 2));
 }
 

@@ -207,6 +207,22 @@ describeWith("redis", "limits on Redis", () => {
     });
   });
 
+  it("RL-42 sweep the places of those who died, also while new ones are taken", async () => {
+    const clock = createManualClock();
+    const client = connect();
+    const prefix = redisPrefix();
+    const { limits } = openRedisStore(client, { deadlineMs: 5_000, prefix, clock });
+    const cells = Object.freeze([cell("op", 10_000, 10)]);
+    // The general script first, then the group's own.
+    for (let crash = 0; crash < 200; crash += 1) {
+      const lease = { id: "export", capacity: 64, key: `lost-${crash}`, ttlMs: 2_000_000 };
+      await limits.consume({ kind: "user", id: "ada", cells: crash < 100 ? [] : cells, lease });
+      clock.advance(1_000_000);
+    }
+    const [set = ""] = (await client.keys(`${prefix}*`)).filter((key) => !key.endsWith("}"));
+    expect(await client.zcard(set)).toBeLessThan(20);
+  });
+
   it("forget what is full again: the string holds limits in use only", async () => {
     const clock = createManualClock();
     const client = connect();

@@ -259,7 +259,9 @@ export class LimitTable {
 
   /** FNV-1a over the parts. */
   #sharedSlot({ kind, id }: LimitHolder, cell: LimitCell): number {
-    const hash = hashed(cell.id, hashed(id, hashed(kind, this.#seed)));
+    // Only limits of the same terms meet: one that is shorter would forget what a longer one has used.
+    const terms = cell.kind === "calendar" ? String(cell.boundaries.at(-1)) : String(spanNow(cell));
+    const hash = hashed(terms, hashed(cell.id, hashed(id, hashed(kind, this.#seed))));
     return FIRST_SHARED[cell.kind] + ((hash >>> 8) % SHARED_OF_KIND);
   }
 }

@@ -65,15 +65,22 @@ export function createDeadlines(clock: Clock, deadlineMs: number): { start(onExp
     isWatched = false;
     // A timer may fire a little early.
     const now = clock.monotonic() + 1;
+    const faults: unknown[] = [];
     for (; first < running.length; first += 1) {
       const deadline = running[first] as Running; // first < length
       if (deadline.isOver) continue;
       if (deadline.at > now) break;
-      deadline.expire();
+      try {
+        deadline.expire();
+      } catch (error) {
+        // The others are due all the same.
+        faults.push(error);
+      }
     }
     running.splice(0, first);
     first = 0;
     watch();
+    if (faults.length > 0) throw faults[0];
   }
 
   return Object.freeze({

@@ -31,6 +31,11 @@ const cellMutants: readonly PortMutant<"limits">[] = [
     }),
   },
   {
+    mistake: "gives the slack away with every unit",
+    breaks: ["LIMITS-45"],
+    spoil: (limits) => withBuckets(limits, (cell) => ({ ...cell, intervalMs: cell.intervalMs * 0.99 })),
+  },
+  {
     mistake: "looks, then charges",
     breaks: ["LIMITS-02"],
     spoil: (limits) => ({

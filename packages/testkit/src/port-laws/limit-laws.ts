@@ -867,6 +867,20 @@ export const limitLaws = lawsOf("limits", [
       }
     },
   },
+  {
+    id: "LIMITS-45",
+    title: "RL-02 a caller that never stops asking gets the rate and no more, however often it is refused",
+    async timed(limits, clock) {
+      const tier = bucket("tier", 2_000, 60);
+      await asked(limits, [costing(tier, 2_000)]);
+      let admitted = 0;
+      for (let round = 0; round < 400; round += 1) {
+        clock.advance(59 + (round % 2));
+        for (const _ of [1, 2]) if ((await limits.consume({ ...ada, cells: [tier] })).allowed) admitted += 1;
+      }
+      assert.ok(admitted <= (400 * 59.5) / 60 + 1, `${admitted} in the time of ${(400 * 59.5) / 60}`);
+    },
+  },
 ]);
 
 /** The same numbers each time. Numerical Recipes' linear congruential generator. */
