@@ -156,6 +156,7 @@ class RememberedDenial implements LimitResult {
   readonly #ask: LimitAsk;
   readonly #known: Known;
   readonly #now: number;
+  #cells: readonly LimitState[] | undefined = undefined;
 
   constructor(ask: LimitAsk, known: Known, now: number) {
     this.#ask = ask;
@@ -168,10 +169,11 @@ class RememberedDenial implements LimitResult {
   }
 
   get cells(): readonly LimitState[] {
-    return this.#ask.cells.map((cell) => {
+    this.#cells ??= this.#ask.cells.map((cell) => {
       const said = saidOf(cell, this.#known) as Said; // isDenied found all
       return new RememberedState(cell, said.state, Math.max(0, waitMs(said, cell, this.#now)));
     });
+    return this.#cells;
   }
 }
 

@@ -43,10 +43,11 @@ export class HolderMap<Value> {
     }
   }
 
-  *entries(): Generator<[holder: LimitHolder, value: Value]> {
+  /** The callback may delete what it is given. */
+  forEach(callback: (value: Value, holder: LimitHolder) => void): void {
     for (const kind of Object.keys(this.#kinds) as LimitHolderKind[]) {
       // Its keys are the kinds.
-      for (const [id, value] of this.#kinds[kind]) yield [{ kind, id }, value];
+      for (const [id, value] of this.#kinds[kind]) callback(value, { kind, id });
     }
   }
 }

@@ -183,9 +183,10 @@ export function createRateLimiter<Tier extends string, Operation extends string 
     return { phase: input.phase, operation: input.phase === "floor" ? undefined : input.operation };
   }
 
-  function onDenied(holder: LimitHolder, { phase, violated }: Decision): void {
+  function onDenied(holder: LimitHolder, decision: Decision): void {
     refused.add(holder);
-    onEvent?.({ type: "denied", phase, key: textOf(holder), violated });
+    // Who hears nothing of it does not have it worked out: an attack is many refusals.
+    onEvent?.({ type: "denied", phase: decision.phase, key: textOf(holder), violated: decision.violated });
   }
 
   function tryShadow(input: LimitCheck, decision: MaybePromise<Decision>): MaybePromise<Decision> {

@@ -30,10 +30,10 @@ export function createRefusedHolders(most: number): RefusedHolders {
   // A newcomer without a place takes one from everybody: each such step was paid for by as many that found one.
   function takeFromAll(): void {
     missed += 1;
-    for (const [holder, count] of counts.entries()) {
+    counts.forEach((count, holder) => {
       if (count > 1) counts.set(holder, count - 1);
       else counts.delete(holder);
-    }
+    });
   }
 
   return {
@@ -41,11 +41,12 @@ export function createRefusedHolders(most: number): RefusedHolders {
       const count = counts.get(holder);
       if (count !== undefined) counts.set(holder, count + 1);
       else if (counts.size >= most) takeFromAll();
-      else counts.set({ kind: holder.kind, id: holder.id }, 1);
+      else counts.set(holder, 1);
     },
     list() {
-      const all = [...counts.entries()].map(([holder, count]) => ({ key: textOf(holder), holder: limitedByOf(holder), count, missed }));
-      return Object.freeze(all.sort((a, b) => b.count - a.count).map((one) => Object.freeze(one)));
+      const all: RefusedHolder[] = [];
+      counts.forEach((count, holder) => all.push(Object.freeze({ key: textOf(holder), holder: limitedByOf(holder), count, missed })));
+      return Object.freeze(all.sort((a, b) => b.count - a.count));
     },
   };
 }

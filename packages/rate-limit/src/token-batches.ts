@@ -79,8 +79,7 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
   let secondStartedAt = clock.monotonic();
   let held = 0;
 
-  function busyOf({ kind, id }: LimitAsk): Busy | undefined {
-    const holder: LimitHolder = { kind, id };
+  function busyOf(holder: LimitHolder): Busy | undefined {
     const busy = holders.get(holder);
     if (busy !== undefined) return busy;
     if (holders.size >= MOST_HOLDERS) return undefined;
@@ -93,11 +92,11 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
   function turnSecond(now: number): void {
     if (now - secondStartedAt < SECOND_MS) return;
     secondStartedAt = now;
-    for (const [holder, busy] of holders.entries()) {
+    holders.forEach((busy, holder) => {
       busy.wasBusy = busy.checks >= fromChecksPerSecond;
       busy.checks = 0;
       if (!busy.wasBusy && busy.batch === undefined && busy.taking === undefined) holders.delete(holder);
-    }
+    });
   }
 
   function spend(busy: Busy, now: number): LimitResult | undefined {
