@@ -55,24 +55,24 @@ if version == '\\2' and ${joined(({ isIts }) => [isIts], " and ")} then
   ${joined(({ seen }) => seen, "\n  ")}
   if ${joined(({ isInOrder }) => [isInOrder], " and ")} then
     local allowed = ${joined(({ isFree }) => [isFree], " and ")}
-    ${lease(`local held = redis.call('ZCOUNT', KEYS[2], '(' .. string.format('%.17g', now / 1000), '+inf')
+    ${lease(`local held = redis.call('ZCOUNT', KEYS[2], now + 1, '+inf')
     local free = ARGV[3] - held
     if free <= 0 then
       allowed = false
-      redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.17g', now / 1000))
+      redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
     end`)}
     local reply = { allowed and 1 or 0, now, 0, ${joined(({ told }) => told, ", ")}${lease(", free")} }
     if allowed then
       local last = now
       ${joined(({ charge }) => charge, "\n      ")}
-      redis.call('SET', KEYS[1], struct.pack(${format}, ${variables}), 'PX', string.format('%d', math.ceil((last - now) / 1000) + grace_ms))
+      redis.call('SET', KEYS[1], struct.pack(${format}, ${variables}), 'PX', math.ceil((last - now) / 1000) + grace_ms)
       ${lease(`local ttl = tonumber(ARGV[5])
       if ttl > 0 then
-        redis.call('ZADD', KEYS[2], string.format('%.17g', now / 1000 + ttl), ARGV[4])
+        redis.call('ZADD', KEYS[2], math.ceil(now + ttl * 1000), ARGV[4])
         if held == 0 or redis.call('PTTL', KEYS[2]) < ttl + grace_ms then
-          redis.call('PEXPIRE', KEYS[2], string.format('%d', 2 * math.ceil(ttl) + grace_ms))
+          redis.call('PEXPIRE', KEYS[2], 2 * math.ceil(ttl) + grace_ms)
         end
-        if now % 16 == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', string.format('%.17g', now / 1000)) end
+        if now % 16 == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
       end`)}
     end
     return reply
@@ -134,7 +134,12 @@ function windowPart(cell: WindowCell, name: string, index: number): Part {
     ],
     isInOrder: `${k} >= 0`,
     isFree: `${c} + ${p} * ${overlap} + ${cell.cost} <= ${cell.capacity} + 0.000001`,
-    told: [`string.format('%.17g', ${w})`, c, `string.format('%.17g', ${p})`],
+    // Of a reply's numbers only what is whole arrives: windows of whole ms begin at whole ms.
+    told: [
+      Number.isInteger(cell.windowMs) ? w : `string.format('%.17g', ${w})`,
+      c,
+      `${p} % 1 == 0 and ${p} or string.format('%.17g', ${p})`,
+    ],
     charge: [
       `${s}, ${c} = ${w}, ${c} + ${cell.cost}`,
       `if (${w} + 2 * ${length}) * 1000 > last then last = (${w} + 2 * ${length}) * 1000 end`,

@@ -5,7 +5,7 @@
 --            block    <0x5f x 4><0 x 3><until: 7 bytes, epoch us>
 --          The first byte of an id says which: below 0x5f a bucket, above a counter. A bucket whose arrival has passed equals one
 --          never used, and is dropped.
--- KEYS[2]  sorted set of leases by deadline (ms), where a lease is asked for
+-- KEYS[2]  sorted set of leases by deadline (epoch us, whole: numbers pass into a command with all their digits), where a lease is asked for
 -- ARGV     consume [D] (bucket: id..span spanUs roomUs chargeUs | counter: id lengthMs capacity cost boundaries)... [L capacity key ttlMs]
 --            -> { allowed 1|0, now in us, us until a block ends,
 --                 (bucket: debt in us before it | counter: start, current, previous before it)..., [places free before it] }; with D nothing is changed
@@ -30,9 +30,9 @@ if operation == 'reset' then
   return 1
 elseif operation == 'renew' then
   local expires_at, ttl = call('ZSCORE', key, argv[3]), tonumber(argv[4])
-  if not expires_at or tonumber(expires_at) <= now / 1000 then return 0 end
-  call('ZADD', key, format('%.17g', now / 1000 + ttl), argv[3])
-  if call('PTTL', key) < ttl + grace_ms then call('PEXPIRE', key, format('%d', 2 * ceil(ttl) + grace_ms)) end
+  if not expires_at or tonumber(expires_at) <= now then return 0 end
+  call('ZADD', key, ceil(now + ttl * 1000), argv[3])
+  if call('PTTL', key) < ttl + grace_ms then call('PEXPIRE', key, 2 * ceil(ttl) + grace_ms) end
   return 1
 end
 
@@ -90,15 +90,14 @@ while at <= total do
     call('ZREM', KEYS[2], argv[at + 1])
     at = at + 2
   elseif name == 'L' then
-    local score = format('%.17g', now / 1000)
-    local held = call('ZCOUNT', KEYS[2], '(' .. score, '+inf')
+    local held = call('ZCOUNT', KEYS[2], now + 1, '+inf')
     local free, ttl = argv[at + 1] - held, tonumber(argv[at + 3])
     size = size + 1
     reply[size] = free
     if free <= 0 then
       allowed = false
       -- Who died left what nobody counts: swept where places are scarce.
-      if not dry then call('ZREMRANGEBYSCORE', KEYS[2], '-inf', score) end
+      if not dry then call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
     elseif ttl > 0 then
       lease = { argv[at + 2], ttl, held }
     end
@@ -220,13 +219,13 @@ if consumes then
     end
     if lease then
       local ttl = lease[2]
-      call('ZADD', KEYS[2], format('%.17g', now / 1000 + ttl), lease[1])
+      call('ZADD', KEYS[2], ceil(now + ttl * 1000), lease[1])
       -- The set outlives its last lease; twice as long, so that not every lease has to say so again.
       if lease[3] == 0 or call('PTTL', KEYS[2]) < ttl + grace_ms then
-        call('PEXPIRE', KEYS[2], format('%d', 2 * ceil(ttl) + grace_ms))
+        call('PEXPIRE', KEYS[2], 2 * ceil(ttl) + grace_ms)
       end
       -- Who died left what nobody counts any more; it would live as long as the set does. One in 16 sweeps.
-      if now % 16 == 0 then call('ZREMRANGEBYSCORE', KEYS[2], '-inf', format('%.17g', now / 1000)) end
+      if now % 16 == 0 then call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
     end
   end
 end
@@ -271,6 +270,6 @@ if changed then
   end
   -- Never tostring(): it prints 1.8e+15.
   if filled == 1 then call('DEL', key)
-  else call('SET', key, table.concat(parts), 'PX', format('%d', math.min(ceil((last - now) / 1000), 8.64e15) + grace_ms)) end
+  else call('SET', key, table.concat(parts), 'PX', math.min(ceil((last - now) / 1000), 8.64e15) + grace_ms) end
 end
 return reply or 1
