@@ -123,28 +123,33 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
     sentAt: number | undefined,
   ): Promise<LimitResult | Heard> {
     return new Promise((resolve, reject) => {
-      const deadline = deadlines.start(() => {
-        const error = new StoreUnavailable("limits.consume", { cause: new Error("No answer within the deadline.") });
+      const conclude = (make: () => LimitResult | Heard): void => {
         try {
-          resolve(lost(ask, error, "deadline", substitute));
+          resolve(make());
         } catch (fault) {
           reject(fault);
         }
+      };
+      const deadline = deadlines.start(() => {
+        const error = new StoreUnavailable("limits.consume", { cause: new Error("No answer within the deadline.") });
+        conclude(() => lost(ask, error, "deadline", substitute));
       });
       const onAnswered = (result: LimitResult): void => {
         if (deadline.isOver) return result.allowed ? giveBackPlace(ask) : undefined;
         deadline.done();
-        // First of all: whatever goes wrong below, the store has answered.
-        heard(result);
-        if (sentAt !== undefined) learn(ask, result, sentAt);
-        resolve(result);
+        conclude(() => {
+          // First of all: whatever goes wrong below, the store has answered.
+          heard(result);
+          if (sentAt !== undefined) learn(ask, result, sentAt);
+          return result;
+        });
       };
       const onError = (error: unknown): void => {
         if (deadline.isOver) return giveBackPlace(ask);
         deadline.done();
-        resolve(failed(ask, error, substitute));
+        conclude(() => failed(ask, error, substitute));
       };
-      answer.then(onAnswered, onError).catch(reject);
+      answer.then(onAnswered, onError);
     });
   }
 

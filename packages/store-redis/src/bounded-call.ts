@@ -59,19 +59,20 @@ export function createBoundedCall(bounds: {
         deadline.done();
         reject(new StoreUnavailable(operation, { cause: withoutArguments(error) }));
       };
-      started(send).then(onReply, (error: unknown) => {
+      const onFirstError = (error: unknown): void => {
         // Nothing may happen behind the back of a caller who gave up.
         const repeated = error instanceof Error && !deadline.isOver ? again?.(error) : undefined;
         if (repeated === undefined) onError(error);
         else repeated.then(onReply, onError);
-      });
+      };
+      try {
+        send().then(onReply, onFirstError);
+      } catch (error) {
+        // What the client throws at once is what it would have rejected with.
+        onError(error);
+      }
     });
   };
-}
-
-/** What the client throws at once is what it would have rejected with. */
-async function started(send: () => Promise<unknown>): Promise<unknown> {
-  return send();
 }
 
 function unavailable(operation: string, reason: string): StoreUnavailable {

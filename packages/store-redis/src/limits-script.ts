@@ -1,8 +1,8 @@
-import { isBucket, type LimitCell, roomFor, spanOf, type WindowCell } from "@portcullis/core";
+import { isBucket, type LimitCell, type LimitLease, roomFor, spanOf, type WindowCell } from "@portcullis/core";
 import { type RedisScript, toScript } from "./redis-script.js";
 
 // Most calls ask with limits that were asked before and are stored in that order. For those a script is made in which the limits are
-// constants: no arguments to read, no search, no loop. What it does not find as it expects, it leaves to the general script, which
+// constants, and the terms of a lease, too: no arguments to read, no search, no loop. What it does not find as it expects, it leaves to the general script, which
 // stands behind it: one call either way. There are as many scripts as groups of limits in the configuration.
 // Its arithmetic is that of limits.lua, proven equal by the properties of limits.test.ts.
 
@@ -17,17 +17,21 @@ export interface StoredCell {
 
 const MOST_SPAN_MS = 1e14;
 
-/** Whether limits can be constants: buckets and windows that are charged. Periods of the calendar come and go. */
-export function isConstant(cells: readonly LimitCell[]): boolean {
+/** What the leases of one cap have in common. */
+export type LeaseTerms = Pick<LimitLease, "capacity" | "ttlMs">;
+
+/** Whether all can be constants: buckets and windows that are charged, a lease that is taken. Periods of the calendar come and go. */
+export function isConstant(cells: readonly LimitCell[], lease: LeaseTerms | undefined): boolean {
+  if (lease !== undefined && !(lease.ttlMs > 0 && lease.ttlMs < MOST_SPAN_MS && Number.isFinite(lease.capacity))) return false;
   return cells.length > 0 && cells.every((cell) => isCharged(cell) && cell.kind !== "calendar" && lengthOf(cell) < MOST_SPAN_MS);
 }
 
 /**
  * Makes the script of a group of limits. KEYS and the reply are those of `consume` in limits.lua.
  *
- * ARGV  the manual clock or '', 'consume', then of a lease: capacity, key, ttlMs
+ * ARGV  the manual clock or '', 'consume', then the key of a lease
  */
-export function limitsScript(cells: readonly StoredCell[], hasLease: boolean, general: string): RedisScript {
+export function limitsScript(cells: readonly StoredCell[], terms: LeaseTerms | undefined, general: string): RedisScript {
   const parts = cells.map(({ cell, name }, index) =>
     isBucket(cell) ? bucketPart(cell, name, index) : windowPart(cell as WindowCell, name, index),
   ); // isConstant
@@ -35,7 +39,7 @@ export function limitsScript(cells: readonly StoredCell[], hasLease: boolean, ge
   const variables = ["version", ...parts.flatMap(({ stored }) => stored)].join(", ");
   const format = literal(`<c1${parts.map((part) => part.format).join("")}`);
   const size = 1 + parts.reduce((sum, part) => sum + part.size, 0);
-  const lease = (lines: string): string => (hasLease ? lines : "");
+  const lease = (lines: (terms: LeaseTerms) => string): string => (terms === undefined ? "" : lines(terms));
   return toScript(`
 local now, grace_ms
 if ARGV[1] == '' then
@@ -55,30 +59,31 @@ if version == '\\2' and ${joined(({ isIts }) => [isIts], " and ")} then
   ${joined(({ seen }) => seen, "\n  ")}
   if ${joined(({ isInOrder }) => [isInOrder], " and ")} then
     local allowed = ${joined(({ isFree }) => [isFree], " and ")}
-    ${lease(`local held = redis.call('ZCOUNT', KEYS[2], now + 1, '+inf')
-    local free = ARGV[3] - held
+    ${lease(
+      ({ capacity }) => `local held = redis.call('ZCOUNT', KEYS[2], now + 1, '+inf')
+    local free = ${number(capacity)} - held
     if free <= 0 then
       allowed = false
       redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-    end`)}
-    local reply = { allowed and 1 or 0, now, 0, ${joined(({ told }) => told, ", ")}${lease(", free")} }
+    end`,
+    )}
+    local reply = { allowed and 1 or 0, now, 0, ${joined(({ told }) => told, ", ")}${lease(() => ", free")} }
     if allowed then
       local last = now
       ${joined(({ charge }) => charge, "\n      ")}
       redis.call('SET', KEYS[1], struct.pack(${format}, ${variables}), 'PX', math.ceil((last - now) / 1000) + grace_ms)
-      ${lease(`local ttl = tonumber(ARGV[5])
-      if ttl > 0 then
-        redis.call('ZADD', KEYS[2], math.ceil(now + ttl * 1000), ARGV[4])
-        if held == 0 or redis.call('PTTL', KEYS[2]) < ttl + grace_ms then
-          redis.call('PEXPIRE', KEYS[2], 2 * math.ceil(ttl) + grace_ms)
-        end
-        if now % 16 == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end
-      end`)}
+      ${lease(
+        ({ ttlMs }) => `redis.call('ZADD', KEYS[2], math.ceil(now + ${number(ttlMs * 1000)}), ARGV[3])
+      if held == 0 or redis.call('PTTL', KEYS[2]) < ${number(ttlMs)} + grace_ms then
+        redis.call('PEXPIRE', KEYS[2], ${number(2 * Math.ceil(ttlMs))} + grace_ms)
+      end
+      if now % 16 == 0 then redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now) end`,
+      )}
     end
     return reply
   end
 end
-local ARGV = { ARGV[1], 'consume', ${cells.flatMap((one) => one.general.map(literal)).join(", ")}${lease(", 'L', ARGV[3], ARGV[4], ARGV[5]")} }
+local ARGV = { ARGV[1], 'consume', ${cells.flatMap((one) => one.general.map(literal)).join(", ")}${lease(({ capacity, ttlMs }) => `, 'L', '${number(capacity)}', ARGV[3], '${number(ttlMs)}'`)} }
 ${general}`);
 }
 

@@ -15,7 +15,7 @@ import {
   roomFor,
   spanOf,
 } from "@portcullis/core";
-import { isConstant, limitsScript } from "./limits-script.js";
+import { isConstant, limitsScript, type StoredCell } from "./limits-script.js";
 import { keyOf } from "./redis-key.js";
 import { isYes, toList, toNumber } from "./redis-reply.js";
 import { readScript, type RedisScript, type RunScript } from "./redis-script.js";
@@ -54,17 +54,23 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   }
 
   /** The script of a group of limits, from the second time on that it is asked: what is asked once is not worth one. */
-  function scriptOf(cells: readonly LimitCell[], hasLease: boolean): RedisScript | undefined {
-    const scripts = hasLease ? leaseScripts : plainScripts;
+  function scriptOf(cells: readonly LimitCell[], lease: LimitLease | undefined): RedisScript | undefined {
+    const scripts = lease === undefined ? plainScripts : leaseScripts;
     const known = scripts.get(cells);
-    if (known === "once" && Object.isFrozen(cells)) {
-      const stored = cells.map((cell) => ({ cell, name: nameOf(cell), general: toConsume(cell) }));
-      const made = isConstant(cells) ? limitsScript(stored, hasLease, script.source) : "never";
-      scripts.set(cells, made);
-      return made === "never" ? undefined : made;
+    if (known === undefined) {
+      scripts.set(cells, ONCE);
+      return undefined;
     }
-    if (known === undefined) scripts.set(cells, "once");
-    return typeof known === "object" ? known : undefined;
+    if (known === ONCE && Object.isFrozen(cells)) {
+      const made = { script: isConstant(cells, lease) ? limitsScript(cells.map(toStored), lease, script.source) : undefined, lease };
+      scripts.set(cells, made);
+      return made.script;
+    }
+    return known.lease?.capacity === lease?.capacity && known.lease?.ttlMs === lease?.ttlMs ? known.script : undefined;
+  }
+
+  function toStored(cell: LimitCell): StoredCell {
+    return { cell, name: nameOf(cell), general: toConsume(cell) };
   }
 
   function nameOf(cell: LimitCell): string {
@@ -84,12 +90,12 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   return Object.freeze({
     async consume(ask: LimitAsk): Promise<LimitResult> {
       const { cells, lease } = ask;
-      const made = ask.dryRun === true ? undefined : scriptOf(cells, lease !== undefined);
-      if (made !== undefined)
-        return readResult(ask, toList(await run(made, "limits.consume", keysOf(ask), lease === undefined ? [] : leaseArguments(lease))));
+      const own = ask.dryRun === true ? undefined : scriptOf(cells, lease);
+      if (own !== undefined)
+        return readResult(ask, toList(await run(own, "limits.consume", keysOf(ask), lease === undefined ? [] : [lease.key])));
       const sent: string[] = ask.dryRun === true ? ["D"] : [];
       for (const cell of cells) for (const argument of toConsume(cell)) sent.push(argument);
-      if (lease !== undefined) sent.push("L", ...leaseArguments(lease));
+      if (lease !== undefined) sent.push("L", String(lease.capacity), lease.key, String(lease.ttlMs));
       return readResult(ask, toList(await run(script, "limits.consume", keysOf(ask), sent)));
     },
     async settle(ask: LimitAsk, at: number): Promise<void> {
@@ -106,12 +112,13 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   });
 }
 
-/** The script of a group of limits, or why there is none: it was asked once, or never has one. */
-type Made = RedisScript | "once" | "never";
-
-function leaseArguments({ capacity, key, ttlMs }: LimitLease): [string, string, string] {
-  return [String(capacity), key, String(ttlMs)];
+/** The script of a group of limits, where it has one, and the lease it was made for. */
+interface Made {
+  readonly script: RedisScript | undefined;
+  readonly lease: LimitLease | undefined;
 }
+
+const ONCE: Made = Object.freeze({ script: undefined, lease: undefined });
 
 function readResult({ cells, lease, dryRun }: LimitAsk, reply: readonly unknown[]): LimitResult {
   const allowed = isYes(reply[0]);
