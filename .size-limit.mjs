@@ -7,7 +7,7 @@ const LIMITS = {
   "@portcullis/approvals": "9.5 kB",
   "@portcullis/audit": "17 kB",
   "@portcullis/auth": "14 kB",
-  "@portcullis/core": "21 kB",
+  "@portcullis/core": "24 kB",
   "@portcullis/core/node": "5.8 kB",
   "@portcullis/core/prometheus": "1 kB",
   "@portcullis/decision-cache": "5.6 kB",
@@ -15,11 +15,11 @@ const LIMITS = {
   "@portcullis/express": "1 kB",
   "@portcullis/fastify": "1.3 kB",
   "@portcullis/hono": "2.2 kB",
-  "@portcullis/rate-limit": "6.2 kB",
+  "@portcullis/rate-limit": "20 kB",
   "@portcullis/rbac": "8.2 kB",
-  "@portcullis/store-redis": "3.6 kB",
+  "@portcullis/store-redis": "6.2 kB",
   "@portcullis/store-sql": "13 kB",
-  "@portcullis/testkit": "29 kB",
+  "@portcullis/testkit": "35 kB",
   "@portcullis/webhooks": "12 kB",
 };
 
