@@ -15,7 +15,8 @@ export interface LeaseKeeper {
   keep(held: HeldLease): void;
   /** @returns Whether it was kept until now. */
   drop(held: HeldLease): boolean;
-  /** Places held now. */
+  held(): Iterable<HeldLease>;
+  /** How many are held of each cap. */
   counts(): ReadonlyMap<Cap, number>;
 }
 
@@ -91,6 +92,7 @@ export function createLeaseKeeper(
       if (isKept) count(held.cap, -1);
       return isKept;
     },
+    held: () => kept.keys(),
     counts: () => counts,
   };
 }

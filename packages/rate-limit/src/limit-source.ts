@@ -55,10 +55,18 @@ export interface LimitSourceOptions {
   readonly breaker: { readonly failures: number; readonly probeMs: number };
   readonly denials: { readonly maxEntries: number; readonly maxAgeMs: number } | undefined;
   readonly clock: Clock;
+  /** The places in flight that this process holds: an outage begins with them. */
+  readonly held: () => Iterable<HeldPlace>;
   /** Of each call that the store did not answer. */
   readonly onFailure: (error: StoreUnavailable) => void;
   /** Of the first call that it answered after one that it did not. */
   readonly onAnswer: () => void;
+}
+
+/** A place in flight, and whose. */
+interface HeldPlace {
+  readonly holder: LimitHolder;
+  readonly lease: LimitLease;
 }
 
 /** Who answers in the store's place. */
@@ -185,6 +193,7 @@ export function createLimitSource(options: LimitSourceOptions): LimitSource {
   }
 
   function lost(ask: LimitAsk, error: StoreUnavailable, reason: DegradedReason, substitute: Substitute): Heard {
+    if (!isFailing && local !== undefined) for (const { holder, lease } of options.held()) local.hold(holder, lease);
     isFailing = true;
     breaker.failed();
     onFailure(error);

@@ -4,6 +4,8 @@ import {
   isBucket,
   type LimitAsk,
   type LimitCell,
+  type LimitHolder,
+  type LimitLease,
   type LimitResult,
   type LimitState,
   type MemoryLimits,
@@ -18,8 +20,10 @@ const LOCAL_CELLS = 200_000;
 export interface LocalLimits extends Pick<MemoryLimits, "renew" | "block" | "reset"> {
   consume(ask: LimitAsk): LimitResult;
   settle(ask: LimitAsk, at: number): void;
-  /** After an answer of the store: as large a share is used here, where it is an eighth or more, and the place it gave is taken here too. */
+  /** After an answer of the store: as large a share is used here, where it is an eighth or more. */
   follow(ask: LimitAsk, result: LimitResult): void;
+  /** A place that the store gave is taken here too. */
+  hold(holder: LimitHolder, lease: LimitLease): void;
   cells(): number;
 }
 
@@ -27,6 +31,8 @@ export function createLocalLimits(clock: Clock, instances: number): LocalLimits 
   const memory = createMemoryStore({ clock, maxLimitCells: LOCAL_CELLS }).limits;
   /** Whether there may be blocks: elsewhere they may have been ended. */
   let hasBlocked = false;
+  /** Whether there may be places: until the first outage there are none. */
+  let hasPlaces = false;
   // Every instance falls back at once, so each takes its part of the limit. Limiters ask with the same cells over and over.
   const parts = new WeakMap<LimitCell, LimitCell>();
   const partOf = (cell: LimitCell): LimitCell => {
@@ -45,27 +51,40 @@ export function createLocalLimits(clock: Clock, instances: number): LocalLimits 
     remaining: Math.floor(remaining / instances),
   });
   return {
-    consume: (ask) => memory.consume(askOf(ask)),
-    settle: (ask, at) => memory.settle(askOf(ask), at),
-    renew: (holder, lease) => memory.renew(holder, lease),
+    consume(ask) {
+      if (ask.lease !== undefined) hasPlaces = true;
+      return memory.consume(askOf(ask));
+    },
+    settle(ask, at) {
+      if (hasPlaces || ask.cells.length > 0) memory.settle(askOf(ask), at);
+    },
+    renew: (holder, lease) => hasPlaces && memory.renew(holder, lease),
     block(holder, ms) {
       memory.block(holder, ms);
       hasBlocked = true;
     },
     reset: (holder) => memory.reset(holder),
-    follow({ kind, id, cells, lease, dryRun }, result) {
+    follow({ kind, id, cells }, result) {
       if (isNotable(cells, result)) memory.adopt({ kind, id }, cellsOf(cells), instances === 1 ? result.cells : result.cells.map(stateOf));
-      const isPlaceTaken = result.allowed && lease !== undefined && lease.ttlMs > 0 && dryRun !== true;
-      try {
-        if (result.blockedMs > 0 || hasBlocked) memory.block({ kind, id }, result.blockedMs);
-        if (result.blockedMs > 0) hasBlocked = true;
-        if (isPlaceTaken) memory.consume({ kind, id, cells: [], lease: { ...lease, capacity: Infinity } });
-      } catch (error) {
-        if (!(error instanceof StoreUnavailable)) throw error; // else it is full, and follows no further
-      }
+      if (result.blockedMs === 0 && !hasBlocked) return;
+      hasBlocked = true;
+      asFarAsItFits(() => memory.block({ kind, id }, result.blockedMs));
+    },
+    hold({ kind, id }, lease) {
+      hasPlaces = true;
+      asFarAsItFits(() => memory.consume({ kind, id, cells: [], lease: { ...lease, capacity: Infinity } }));
     },
     cells: () => memory.usage().cells,
   };
+}
+
+/** What is full follows no further. */
+function asFarAsItFits(follow: () => unknown): void {
+  try {
+    follow();
+  } catch (error) {
+    if (!(error instanceof StoreUnavailable)) throw error;
+  }
 }
 
 /** What is followed: from so much of a capacity on. Most callers use less, and following all of them costs more than a verdict does. */

@@ -108,6 +108,7 @@ export function createRateLimiter<Tier extends string, Operation extends string 
 
   const source = createLimitSource({
     ...{ limits: options.store.limits, policy: onOutage, instances, deadlineMs, breaker, denials, clock },
+    held: () => keeper.held(),
     onFailure(error) {
       measures.storeFailed(onOutage);
       if (!isDown) onEvent?.({ type: "store_unavailable", outage: onOutage, error });

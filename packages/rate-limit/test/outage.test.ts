@@ -40,6 +40,22 @@ describe("while the store does not answer", () => {
     expect(later.filter(({ allowed }) => allowed)).toHaveLength(1);
   });
 
+  it("RL-65 an outage begins with the places that this process holds, and with none that it gave back", async () => {
+    const { store, limiter } = onFlakyStore({ operations: { ask: { limit: 100, maxInFlight: 3 } } });
+    const ask = { ...ADA, operation: "ask" } as const;
+    const held = await Promise.all([limiter.check(ask), limiter.check(ask), limiter.check(ask)]);
+    await held[0].release();
+    store.isDown = true;
+    const during = await Promise.all([limiter.check(ask), limiter.check(ask)]);
+    expect(during.map(({ allowed, code, degraded }) => [allowed, code, degraded])).toEqual([
+      [true, undefined, "local"],
+      [false, "CONCURRENCY_LIMIT", "local"],
+    ]);
+    await expect((async () => held[1].release())()).rejects.toThrow(StoreUnavailable); // there it ends by itself, here at once
+    expect((await limiter.check(ask)).allowed).toBe(true);
+    expect((await limiter.check(ask)).code).toBe("CONCURRENCY_LIMIT");
+  });
+
   it("local is the default, and takes a cost above its part for the whole of it", async () => {
     const { store, limiter } = onFlakyStore({ instances: 10, tiers: { free: { limit: 60, burst: 40 } } });
     store.isDown = true;
