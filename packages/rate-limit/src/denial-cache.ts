@@ -169,10 +169,7 @@ class RememberedDenial implements LimitResult {
   }
 
   get cells(): readonly LimitState[] {
-    this.#cells ??= this.#ask.cells.map((cell) => {
-      const said = saidOf(cell, this.#known) as Said; // isDenied found all
-      return new RememberedState(cell, said.state, Math.max(0, waitMs(said, cell, this.#now)));
-    });
+    this.#cells ??= this.#ask.cells.map((cell) => new RememberedState(cell, saidOf(cell, this.#known) as Said, this.#now)); // isDenied found all
     return this.#cells;
   }
 }
@@ -183,10 +180,10 @@ class RememberedState implements LimitState {
   readonly #state: LimitState;
   readonly #waitMs: number;
 
-  constructor(cell: LimitCell, state: LimitState, wait: number) {
+  constructor(cell: LimitCell, said: Said, now: number) {
     this.#cell = cell;
-    this.#state = state;
-    this.#waitMs = wait;
+    this.#state = said.state;
+    this.#waitMs = Math.max(0, waitMs(said, cell, now));
   }
   get id(): string {
     return this.#cell.id;

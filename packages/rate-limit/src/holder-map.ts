@@ -43,7 +43,16 @@ export class HolderMap<Value> {
     }
   }
 
-  /** The callback may delete what it is given. */
+  deleteWhere(isOver: (value: Value) => boolean): void {
+    for (const values of Object.values(this.#kinds)) {
+      for (const [id, value] of values) {
+        if (!isOver(value)) continue;
+        values.delete(id);
+        this.#size -= 1;
+      }
+    }
+  }
+
   forEach(callback: (value: Value, holder: LimitHolder) => void): void {
     for (const kind of Object.keys(this.#kinds) as LimitHolderKind[]) {
       // Its keys are the kinds.

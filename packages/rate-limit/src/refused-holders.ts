@@ -24,16 +24,14 @@ export interface RefusedHolders {
  * them, however many others there are (Misra and Gries 1982, "Finding repeated elements").
  */
 export function createRefusedHolders(most: number): RefusedHolders {
+  // Counts are stored above what was taken from all: so nobody's has to be written for that.
   const counts = new HolderMap<number>();
   let missed = 0;
 
   // A newcomer without a place takes one from everybody: each such step was paid for by as many that found one.
   function takeFromAll(): void {
     missed += 1;
-    counts.forEach((count, holder) => {
-      if (count > 1) counts.set(holder, count - 1);
-      else counts.delete(holder);
-    });
+    counts.deleteWhere((count) => count <= missed);
   }
 
   return {
@@ -41,11 +39,13 @@ export function createRefusedHolders(most: number): RefusedHolders {
       const count = counts.get(holder);
       if (count !== undefined) counts.set(holder, count + 1);
       else if (counts.size >= most) takeFromAll();
-      else counts.set(holder, 1);
+      else counts.set(holder, missed + 1);
     },
     list() {
       const all: RefusedHolder[] = [];
-      counts.forEach((count, holder) => all.push(Object.freeze({ key: textOf(holder), holder: limitedByOf(holder), count, missed })));
+      counts.forEach((above, holder) =>
+        all.push(Object.freeze({ key: textOf(holder), holder: limitedByOf(holder), count: above - missed, missed })),
+      );
       return Object.freeze(all.sort((a, b) => b.count - a.count));
     },
   };

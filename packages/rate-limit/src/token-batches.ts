@@ -92,10 +92,10 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
   function turnSecond(now: number): void {
     if (now - secondStartedAt < SECOND_MS) return;
     secondStartedAt = now;
-    holders.forEach((busy, holder) => {
+    holders.deleteWhere((busy) => {
       busy.wasBusy = busy.checks >= fromChecksPerSecond;
       busy.checks = 0;
-      if (!busy.wasBusy && busy.batch === undefined && busy.taking === undefined) holders.delete(holder);
+      return !busy.wasBusy && busy.batch === undefined && busy.taking === undefined;
     });
   }
 
