@@ -59,6 +59,8 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
   const table = new LimitTable(maxCells);
   const leases = new LeaseTable(maxCells);
   const blocks = new Map<string, number>();
+  /** Of the cells of a call, while it runs. */
+  const slots: number[] = [];
   const leftMs = (endAt: number): number => endAt - clock.now();
 
   function debtOf(holder: LimitHolder & Pick<LimitAsk, "dryRun">, cell: BucketCell, slot: number, now: number): number {
@@ -103,13 +105,12 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
     const wall = hasCalendar(cells) ? clock.now() : 0;
     const blockedMs = blocks.size === 0 ? 0 : blockedFor(ask, now);
     let allowed = blockedMs === 0;
-    const slots: number[] = [];
     const uses: (number | LimitUse)[] = [];
     for (let index = 0; index < cells.length; index += 1) {
       const cell = cells[index] as LimitCell; // index < length
       const slot = table.find(ask, cell, now);
       const use = isBucket(cell) ? debtOf(ask, cell, slot, now) : useOf(cell, slot, now);
-      slots.push(slot);
+      slots[index] = slot;
       uses.push(use);
       if (!isFree(cell, use, cell.kind === "calendar" ? wall : now)) allowed = false;
     }
