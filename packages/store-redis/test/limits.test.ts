@@ -223,6 +223,20 @@ describeWith("redis", "limits on Redis", () => {
     expect(await client.zcard(set)).toBeLessThan(20);
   });
 
+  it("RL-65 a group of limits that is asked with a cap of other terms is answered by those", async () => {
+    const clock = createManualClock();
+    const { limits } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix(), clock });
+    const cells = Object.freeze([cell("op", 100, 10)]);
+    const take = async (key: string, capacity: number, ttlMs: number) =>
+      limits.consume({ kind: "user", id: "ada", cells, lease: { id: "export", capacity, key, ttlMs } });
+    for (const key of ["a", "b"]) expect((await take(key, 3, 1_000)).allowed).toBe(true); // the second makes the group's script
+    expect((await take("c", 2, 1_000)).lease).toEqual({ allowed: false, remaining: 0 });
+    expect((await take("c", 4, 50)).lease).toEqual({ allowed: true, remaining: 1 });
+    expect((await take("d", 3, 1_000)).lease).toEqual({ allowed: false, remaining: 0 });
+    clock.advance(50);
+    expect((await take("d", 3, 1_000)).lease).toEqual({ allowed: true, remaining: 0 });
+  });
+
   it("forget what is full again: the string holds limits in use only", async () => {
     const clock = createManualClock();
     const client = connect();
