@@ -24,7 +24,7 @@ function project(folder: string): TestProjectInlineConfiguration {
       environment: "node",
       include: ["test/**/*.test.ts"],
       // For a busy machine with two cores: a test that hangs still fails, one that waits its turn does not.
-      testTimeout: 20_000,
+      testTimeout: process.env.PORTCULLIS_SOAK === "true" ? 3_600_000 : 20_000,
       hookTimeout: 60_000,
       // Starts only the services that this project's tests name; see tools/test-services.
       globalSetup: join(root, "tools/test-services/global-setup.ts"),

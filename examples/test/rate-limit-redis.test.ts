@@ -55,6 +55,19 @@ describeWith("redis", "the limiter on Redis: round trips", () => {
     expect(client.sent.map(({ keys }) => keys.length)).toEqual([2, 1, 1]);
   });
 
+  it("RL-40 limits for each of a thousand tenants leave a bounded number of scripts in Redis", async () => {
+    const client = connect(server.url);
+    const { limits } = storeAt(redisPrefix(), client);
+    for (let tenant = 0; tenant < 1_000; tenant += 1) {
+      const cells = Object.freeze([{ kind: "bucket", id: "own", capacity: 10 + tenant, intervalMs: 1_000, cost: 1 } as const]);
+      for (const remaining of [9, 8, 7]) {
+        const { allowed, cells: states } = await limits.consume({ kind: "org", id: `${tenant}`, cells });
+        expect([allowed, states[0]?.remaining]).toEqual([true, tenant + remaining]);
+      }
+    }
+    expect(Number(/number_of_cached_scripts:(\d+)/.exec(await client.info("memory"))?.[1])).toBeLessThan(600);
+  });
+
   it("RL-40 gives back in one round trip for each holder, and a remembered refusal takes none", async () => {
     const client = recording(connect(server.url));
     const limiter = limiterOn(storeAt(redisPrefix(), client), { ...PATIENT, ...burstOf(1), operations: { ask: { limit: 5 } } });

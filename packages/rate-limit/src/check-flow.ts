@@ -6,7 +6,8 @@ import type { Limit } from "./limit-rule.js";
 import type { LimitSource } from "./limit-source.js";
 import { FROM_STORE, Heard, type Origin } from "./origin.js";
 import type { RateLimitMetrics } from "./rate-limit-metrics.js";
-import { decide, decideBlind, type DecisionTerms, type Part } from "./standard-decision.js";
+import { decideBlind } from "./policy-decision.js";
+import { decide, type DecisionTerms, type Part } from "./standard-decision.js";
 import type { TokenBatches } from "./token-batches.js";
 
 /** The way of a check from what is asked to a decision. */

@@ -17,7 +17,7 @@ import type { RateLimiterOptions } from "./rate-limiter-options.js";
 import { readOptions } from "./read-options.js";
 import { createRefusedHolders } from "./refused-holders.js";
 import { createShadowLimits, type ShadowVerdict } from "./shadow-limits.js";
-import { decideListed } from "./standard-decision.js";
+import { decideListed } from "./policy-decision.js";
 import { createTokenBatches } from "./token-batches.js";
 
 /** The limits of a service, as checks and as guards. */

@@ -146,9 +146,13 @@ export function createTokenBatches(options: TokenBatchesOptions): TokenBatches {
     const lateMs = Math.max(0, clock.monotonic() - batch.takenAt - holdMs);
     const left = Math.min(...batch.cells.map(({ cost, intervalMs }) => Math.floor(batch.left - lateMs / (cost * intervalMs))));
     if (left <= 0) return;
-    const done = settle({ kind, id, cells: withCosts(batch.cells, (cell) => cell.cost * left) }, batch.at);
-    // What cannot be given back comes back by itself, as the limit refills.
-    if (done instanceof Promise) done.catch(() => {});
+    // What cannot be given back comes back by itself, as the limit refills: no reason to fail in a timer.
+    try {
+      const done = settle({ kind, id, cells: withCosts(batch.cells, (cell) => cell.cost * left) }, batch.at);
+      if (done instanceof Promise) done.catch(() => {});
+    } catch {
+      // See above.
+    }
   }
 
   return {

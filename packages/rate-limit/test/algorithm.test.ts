@@ -27,6 +27,9 @@ const VECTORS: readonly { at: number; cost: number; remaining: number; reset: nu
   { at: 9_500, cost: 5, remaining: 2, reset: 3_000, retry: 3_000 },
 ];
 
+/** `npm run soak` takes its time. */
+const SEQUENCES = process.env["PORTCULLIS_SOAK"] === "true" ? 100_000 : 2_000;
+
 describe("the bucket", () => {
   it("RL-01 agrees with every row of the published GCRA table", () => {
     const { limiter, clock } = limiterWith(oneTier({ limit: 1, periodMs: 1_000, burst: 5 }));
@@ -57,7 +60,7 @@ describe("the bucket", () => {
           }
         }
       }),
-      { numRuns: 2_000 },
+      { numRuns: SEQUENCES },
     );
   });
 

@@ -56,6 +56,27 @@ describe("while the store does not answer", () => {
     expect((await limiter.check(ask)).code).toBe("CONCURRENCY_LIMIT");
   });
 
+  it("a batch that cannot be given back fails nobody, also where the store throws at once", async () => {
+    const clock = createManualClock();
+    const { limits } = createMemoryStore({ clock });
+    let givenBack = 0;
+    const settle = () => {
+      givenBack += 1;
+      throw new StoreUnavailable("limits.settle");
+    };
+    const batches = { fromChecksPerSecond: 1, share: 0.5, holdMs: 100 };
+    const { limiter } = limiterWith({
+      store: { limits: { ...limits, settle } },
+      clock,
+      batches,
+      tiers: { free: { limit: 60, burst: 40 } },
+    });
+    expect((await limiter.check(ADA)).allowed).toBe(true);
+    expect(limiter.status().batchedUnits).toBeGreaterThan(0);
+    clock.advance(100); // runs the timer
+    expect([givenBack, limiter.status().batchedUnits]).toEqual([1, 0]);
+  });
+
   it("local is the default, and takes a cost above its part for the whole of it", async () => {
     const { store, limiter } = onFlakyStore({ instances: 10, tiers: { free: { limit: 60, burst: 40 } } });
     store.isDown = true;

@@ -197,7 +197,7 @@ describe("operations", () => {
     };
     const { limiter } = limiterWith({ store, operations: { read: { limit: 1_000_000, burst: 1_000_000 } } });
     const guard = limiter.limitOperation("read");
-    for (let page = 0; page < 10_000; page += 1)
+    for (let page = 0; page < 100_000; page += 1)
       now(guard.check(requestOf({ target: `/pages/${page}`, route: "/pages/:id", principal: userOf("ada") })));
     expect([...holders]).toEqual(["user:ada"]);
   });

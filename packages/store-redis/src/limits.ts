@@ -23,6 +23,8 @@ import { readScript, type RedisScript, type RunScript } from "./redis-script.js"
 const script = readScript("limits", { prelude: false });
 // Limit ids come from the configuration, so there are few; a program that makes them up forgets and digests again.
 const MOST_IDS = 10_000;
+/** Redis keeps every script until it is restarted: a program with limits for each tenant must not fill it. */
+const MOST_SCRIPTS = 500;
 /** The first byte of an id: below it a bucket, above it a counter. */
 const CLASS_EDGE = 0x5f;
 /** Short, because there is a key for each holder. */
@@ -37,6 +39,8 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
   const consumed = new WeakMap<LimitCell, readonly string[]>();
   const plainScripts = new WeakMap<readonly LimitCell[], Made>();
   const leaseScripts = new WeakMap<readonly LimitCell[], Made>();
+  /** Digests of the scripts that were made. */
+  const made = new Set<string>();
 
   const keyOfHolder = ({ kind, id }: LimitHolder): string => keyOf(prefix, KIND_NAMES[kind], id);
   const keyOfLease = (holder: LimitHolder, lease: LimitLease): string => `${keyOfHolder(holder)}:${names.text(`lease ${lease.id}`)}`;
@@ -62,9 +66,11 @@ export function createRedisLimits(run: RunScript, prefix: string): Limits {
       return undefined;
     }
     if (known === ONCE && Object.isFrozen(cells)) {
-      const made = { script: isConstant(cells, lease) ? limitsScript(cells.map(toStored), lease, script.source) : undefined, lease };
-      scripts.set(cells, made);
-      return made.script;
+      const own =
+        made.size < MOST_SCRIPTS && isConstant(cells, lease) ? limitsScript(cells.map(toStored), lease, script.source) : undefined;
+      if (own !== undefined) made.add(own.sha);
+      scripts.set(cells, { script: own, lease });
+      return own;
     }
     return known.lease?.capacity === lease?.capacity && known.lease?.ttlMs === lease?.ttlMs ? known.script : undefined;
   }
