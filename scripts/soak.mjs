@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// The tests whose sizes grow with time at hand, at their full sizes: many minutes. `npm test` runs them smaller.
+// The tests whose sizes grow with time at hand, at their full sizes: two minutes. `npm test` runs them smaller.
 import { spawn } from "node:child_process";
 
 const env = { ...process.env, PORTCULLIS_SOAK: "true" };
