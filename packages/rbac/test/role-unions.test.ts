@@ -1,10 +1,10 @@
 import { noMetrics, systemClock } from "@portcullis/core";
 import { describe, expect, test } from "vitest";
-import { Universe } from "../src/compile-permissions.js";
-import { compileRoles } from "../src/compile-roles.js";
-import { decide } from "../src/decide.js";
-import { Instruments } from "../src/instruments.js";
-import { RoleUnions } from "../src/role-unions.js";
+import { Universe } from "../src/policy/compile-permissions.js";
+import { compileRoles } from "../src/policy/compile-roles.js";
+import { decide } from "../src/decision/decide.js";
+import { Instruments } from "../src/policy/instruments.js";
+import { RoleUnions } from "../src/policy/role-unions.js";
 
 const names = Array.from({ length: 100 }, (_, index) => `role${index}`);
 const universe = new Universe({ things: Array.from({ length: 2_000 }, (_, index) => `act${index}`) }, /^[a-z0-9]+$/);

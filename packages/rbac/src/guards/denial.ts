@@ -1,6 +1,6 @@
 import { correlationIdFact, deny, type GuardRequest, type JsonValue, type Principal, problems, type Verdict } from "@portcullis/core";
-import type { Decision, RoleDecision } from "../decision.js";
-import type { AnyRbac } from "../rbac.js";
+import type { Decision, RoleDecision } from "../decision/decision.js";
+import type { AnyRbac } from "../policy/rbac.js";
 
 /** What a guard of this package reports and answers when it denies. */
 export interface DeniedRequest {

@@ -1,8 +1,8 @@
 import { accessFact, ALLOW, type Facts, type Guard, type GuardRequest, invalidOption, principalFact, type Verdict } from "@portcullis/core";
-import type { CheckOptions, Decision, Identity } from "../decision.js";
+import type { CheckOptions, Decision, Identity } from "../decision/decision.js";
 import { RbacError } from "../errors.js";
 import { own, ownOptions } from "../own-options.js";
-import type { PreparedCheck, Rbac } from "../rbac.js";
+import type { PreparedCheck, Rbac } from "../policy/rbac.js";
 import { denial } from "./denial.js";
 
 /** One permission, or several of which any one or all are needed. */

@@ -1,9 +1,9 @@
 import { ALLOW, type Guard, type GuardRequest, invalidOption, principalFact, type Verdict } from "@portcullis/core";
-import type { CheckOptions } from "../decision.js";
-import { shown } from "../compile-roles.js";
+import type { CheckOptions } from "../decision/decision.js";
+import { shown } from "../policy/compile-roles.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
-import type { Rbac } from "../rbac.js";
+import type { Rbac } from "../policy/rbac.js";
 import { denial } from "./denial.js";
 
 /** What a role guard may be told. */

@@ -1,7 +1,7 @@
 import { allOf, ConfigurationError, type Guard, type GuardRequest, invalidOption, type JsonValue } from "@portcullis/core";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
-import type { Rbac } from "../rbac.js";
+import type { Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
 import { requireMfa, type RequireMfaOptions } from "./require-mfa.js";
 import { type PermissionRequirement, requirePermission } from "./require-permission.js";

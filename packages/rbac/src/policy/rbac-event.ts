@@ -1,4 +1,4 @@
-import type { DecisionReason } from "./decision.js";
+import type { DecisionReason } from "../decision/decision.js";
 
 /** What happened; feed it into audit and logs. */
 export type RbacEvent =

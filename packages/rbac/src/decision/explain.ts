@@ -1,7 +1,7 @@
-import { sourceOf } from "./compile-roles.js";
+import { sourceOf } from "../policy/compile-roles.js";
 import { isCovered, type Policy, scopesOf } from "./decide.js";
 import type { Decision, Explanation, Identity, RoleExplanation } from "./decision.js";
-import type { Permission } from "./permission-key.js";
+import type { Permission } from "../policy/permission-key.js";
 
 const NO_ROLES: readonly RoleExplanation[] = Object.freeze([]);
 

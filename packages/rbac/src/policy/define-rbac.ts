@@ -1,12 +1,12 @@
 import { type Clock, invalidOption, type Metrics, noMetrics, subjectOf, systemClock } from "@portcullis/core";
 import { DEFAULT_NAME_PATTERN, hasBit, Universe } from "./compile-permissions.js";
 import { compileRoles, includesRole, type RoleDefinition, shown } from "./compile-roles.js";
-import { decide, decision, isCovered, type Policy, roleDecision, scopesOf, statusOf, unionOf } from "./decide.js";
-import type { CheckOptions, Decision, DecisionReason, Explanation, GrantDecision, Identity, RoleDecision } from "./decision.js";
-import { RbacError } from "./errors.js";
-import { explainDecision } from "./explain.js";
+import { decide, decision, isCovered, type Policy, roleDecision, scopesOf, statusOf, unionOf } from "../decision/decide.js";
+import type { CheckOptions, Decision, DecisionReason, Explanation, GrantDecision, Identity, RoleDecision } from "../decision/decision.js";
+import { RbacError } from "../errors.js";
+import { explainDecision } from "../decision/explain.js";
 import { Instruments } from "./instruments.js";
-import { own, ownOptions } from "./own-options.js";
+import { own, ownOptions } from "../own-options.js";
 import type { Grant, Permission, PermissionKey, PermissionTree } from "./permission-key.js";
 import type { Denial, GrantOf, PreparedCheck, Rbac } from "./rbac.js";
 import type { RbacEvent } from "./rbac-event.js";

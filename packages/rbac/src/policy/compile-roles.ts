@@ -1,7 +1,7 @@
 import { invalidOption } from "@portcullis/core";
 import { addMask, checkName, type Universe } from "./compile-permissions.js";
-import { RbacError } from "./errors.js";
-import { ownOptions } from "./own-options.js";
+import { RbacError } from "../errors.js";
+import { ownOptions } from "../own-options.js";
 import type { Permission } from "./permission-key.js";
 
 /** What a role may do. A denial overrides every grant, wherever either comes from. */

@@ -1,5 +1,5 @@
 import type { Principal } from "@portcullis/core";
-import type { CheckOptions, Decision, Explanation, GrantDecision, Identity, RoleDecision } from "./decision.js";
+import type { CheckOptions, Decision, Explanation, GrantDecision, Identity, RoleDecision } from "../decision/decision.js";
 import type { RoleDefinition } from "./compile-roles.js";
 
 /** Grants that a set of permissions allows for: each of them, its resource, its action, everything. */

@@ -1,8 +1,8 @@
-import { hasBit } from "./compile-permissions.js";
-import { covers, type Role, sourceOf } from "./compile-roles.js";
+import { hasBit } from "../policy/compile-permissions.js";
+import { covers, type Role, sourceOf } from "../policy/compile-roles.js";
 import type { CheckOptions, Decision, DecisionReason, Identity, RoleDecision } from "./decision.js";
-import type { Permission } from "./permission-key.js";
-import type { RoleUnion, RoleUnions } from "./role-unions.js";
+import type { Permission } from "../policy/permission-key.js";
+import type { RoleUnion, RoleUnions } from "../policy/role-unions.js";
 
 /** Roles in force with all that was derived from them: replaced as one. */
 export interface Policy {

@@ -1,6 +1,6 @@
 import { invalidOption } from "@portcullis/core";
-import { RbacError } from "./errors.js";
-import { own } from "./own-options.js";
+import { RbacError } from "../errors.js";
+import { own } from "../own-options.js";
 import type { Permission } from "./permission-key.js";
 
 /** What resources, actions and roles may be called unless the policy says otherwise. */

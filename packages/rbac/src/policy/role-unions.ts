@@ -1,6 +1,6 @@
 import { addMask } from "./compile-permissions.js";
 import type { Role } from "./compile-roles.js";
-import type { Decision } from "./decision.js";
+import type { Decision } from "../decision/decision.js";
 
 /** What a list of roles amounts to: everything allowed by one and denied by none. */
 export interface RoleUnion {
