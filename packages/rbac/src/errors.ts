@@ -5,8 +5,11 @@ export type RbacErrorCode =
   | "unknown_permission"
   | "unknown_role"
   | "role_cycle"
+  | "invalid_constraint"
+  | "unknown_persona"
   | "empty_requirement"
-  | "unauthenticated_permission";
+  | "unauthenticated_permission"
+  | "unguarded_route";
 
 /** A policy or a guard that cannot be meant: nothing was defined and nothing changed. Fix the definition. */
 export class RbacError extends Error {

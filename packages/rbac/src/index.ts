@@ -1,31 +1,60 @@
-export { defineRbac } from "./policy/define-rbac.js";
+export { normaliseDepartment } from "./decision/find-org-role.js";
 export { RbacError } from "./errors.js";
-export { manifest, permissionOf, unguardedRoutes } from "./guards/manifest.js";
+export { adminSecureEndpoint } from "./guards/admin-secure-endpoint.js";
+export { resolvedPrincipalFact } from "./guards/caller.js";
+export { checkedScopeFact } from "./guards/checked-scope.js";
+export { assertGuarded, manifest, permissionOf, unguardedRoutes } from "./guards/manifest.js";
 export { requireAuthentication } from "./guards/require-authentication.js";
 export { requireMfa } from "./guards/require-mfa.js";
+export { requireOrgMutation } from "./guards/require-org-mutation.js";
 export { requirePermission } from "./guards/require-permission.js";
+export {
+  requireAccessFor,
+  requireApprovalAccess,
+  requirePersona,
+  requireReadAccess,
+  requireWriteAccess,
+} from "./guards/require-persona.js";
 export { requireRoles } from "./guards/require-roles.js";
 export { secureEndpoint } from "./guards/secure-endpoint.js";
-export { standardPermissions, standardRoles, workflowPermissions } from "./policy/presets.js";
+export { defineRbac } from "./policy/define-rbac.js";
+export { policyMatrix } from "./policy/policy-matrix.js";
+export { standardOrgRoles, standardPermissions, standardPersonas, standardRoles, workflowPermissions } from "./policy/presets.js";
+export { withShadow } from "./policy/with-shadow.js";
 
-export type { RoleDefinition } from "./policy/compile-roles.js";
+export type { Given } from "./decision/can-grant.js";
 export type {
   CheckOptions,
+  ConstraintDecision,
   Decision,
   DecisionReason,
   Explanation,
   GrantDecision,
   Identity,
+  OrgRoleExplanation,
   RoleDecision,
   RoleExplanation,
+  Scope,
 } from "./decision/decision.js";
-export type { RbacDefinition } from "./policy/define-rbac.js";
 export type { RbacErrorCode } from "./errors.js";
+export type { AdminSecureEndpointOptions } from "./guards/admin-secure-endpoint.js";
 export type { ManifestEntry } from "./guards/manifest.js";
 export type { RequireMfaOptions } from "./guards/require-mfa.js";
+export type { RequireOrgMutationOptions } from "./guards/require-org-mutation.js";
 export type { PermissionRequirement, RequirePermissionOptions } from "./guards/require-permission.js";
+export type { RequirePersonaOptions } from "./guards/require-persona.js";
 export type { RequireRolesOptions } from "./guards/require-roles.js";
+export type { ResourceOwner } from "./guards/resource-owner.js";
 export type { AuditedEndpoint, SecureEndpointOptions } from "./guards/secure-endpoint.js";
+export type { RbacConstraints, SeparationOfDuty } from "./policy/compile-constraints.js";
+export type { OrgRoleDefinition } from "./policy/compile-org-roles.js";
+export type { PersonaAccess, PersonaDefinition } from "./policy/compile-personas.js";
+export type { RoleDefinition } from "./policy/compile-roles.js";
+export type { RbacDefinition } from "./policy/define-rbac.js";
+export type { PermissionChange, PolicyDiff } from "./policy/diff.js";
 export type { Grant, PermissionKey, PermissionTree } from "./policy/permission-key.js";
-export type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac } from "./policy/rbac.js";
+export type { PrincipalType } from "./policy/policy.js";
+export type { MatrixCell, PolicyMatrix } from "./policy/policy-matrix.js";
+export type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions } from "./policy/rbac.js";
 export type { RbacEvent } from "./policy/rbac-event.js";
+export type { ShadowDifference, ShadowOptions } from "./policy/with-shadow.js";

@@ -58,6 +58,7 @@ describe("what a decision says", () => {
         },
         { role: "stranger", known: false, granted: undefined, denied: undefined },
       ],
+      orgRoles: [],
       scopes: "not_covered",
     });
     expect(rbac.explain({ roles: ["owner"] }, "users.read").scopes).toBe("unbounded");

@@ -236,7 +236,7 @@ describe("requireMfa", () => {
 
   test("RBAC-25 a denial carries the RFC 9470 challenge", () => {
     expect(requireMfa({ maxAgeMs: 60_000, clock }).check(requestOf(userWith([])))).toMatchObject({
-      problem: { status: 403, code: 1102 },
+      problem: { status: 401, code: 1010 },
       headers: [
         [
           "www-authenticate",
@@ -256,7 +256,7 @@ describe("requireMfa", () => {
       ...base
     } = userWith([], { mfaAt: clock.now() });
     expect(requireMfa({ clock }).check(requestOf({ ...base, type: "service", name: "indexer" }))).toMatchObject({
-      problem: { code: 1102 },
+      problem: { code: 1010 },
     });
   });
 
@@ -320,10 +320,11 @@ describe("secureEndpoint", () => {
       "require-authentication",
       "mfa",
       "require-permission",
+      "require-param",
       "quota",
       "approval",
     ]);
-    const result = await run([endpoint], requestOf(userWith(["admin"])));
+    const result = await run([endpoint], requestOf(userWith(["admin"]), { id: "w1" }));
     expect(result.stop).toBeUndefined();
     result.settle?.({ kind: "aborted" });
     expect(trace).toEqual([
@@ -385,7 +386,7 @@ describe("secureEndpoint", () => {
   test("mfa as options makes the guard", async () => {
     const clock = createManualClock(5_000);
     const endpoint = secureEndpoint(rbac, { permission: "workflows.read", mfa: { maxAgeMs: 1_000, clock } });
-    expect((await run([endpoint], requestOf(userWith(["viewer"])))).stop).toMatchObject({ problem: { code: 1102 } });
+    expect((await run([endpoint], requestOf(userWith(["viewer"])))).stop).toMatchObject({ problem: { code: 1010 } });
     expect((await run([endpoint], requestOf(userWith(["viewer"], { mfaAt: 4_500 })))).stop).toBeUndefined();
   });
 

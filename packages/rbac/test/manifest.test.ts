@@ -44,6 +44,8 @@ describe("manifest", () => {
       operationId: "remove",
       permissions: [{ all: ["workflows.delete", "workflows.read"] }],
       roles: [],
+      personas: [],
+      orgMutation: false,
       authentication: true,
       mfa: true,
       audit: true,

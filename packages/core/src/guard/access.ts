@@ -10,6 +10,10 @@ export interface Access {
   readonly grant: string | undefined;
   /** Which policy decided. */
   readonly policyVersion: number;
+  /** The part of the organisation that the right was checked for; absent or `undefined`: it holds for all of it. */
+  readonly scope?: { readonly department: string } | undefined;
+  /** The trusted caller that vouches for whoever has the right; absent or `undefined`: nobody does. */
+  readonly via?: string | undefined;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { createFactKey, type FactKey } from "./facts.js";
 
-/** How the caller proved who it is. */
-export type AuthMethod = "password" | "oauth" | "apiKey" | "token" | "session" | "system";
+/** How the caller proved who it is; `forwarded`: it did not, a trusted caller vouches for it. */
+export type AuthMethod = "password" | "oauth" | "apiKey" | "token" | "session" | "system" | "forwarded";
 
 interface PrincipalBase {
   /** Opaque and stable; unique within its type. */
@@ -11,9 +11,15 @@ interface PrincipalBase {
   readonly workspaceId: string | undefined;
   readonly roles: readonly string[];
   readonly orgRoles: readonly string[];
+  /** Departments of the organisation that its department-bound organisation roles are held for; absent: none. */
+  readonly scopedDepartments?: readonly string[] | undefined;
+  /** Who it is in the organisation (`ceo`, `observer`). Grants nothing by itself; absent: none. */
+  readonly personas?: readonly string[] | undefined;
   /** Upper bound of what this credential may do; `undefined` means no bound beyond the roles. */
   readonly scopes: readonly string[] | undefined;
   readonly authMethod: AuthMethod;
+  /** Id of the trusted caller that vouches for this identity and acts on its behalf; absent: it proved itself. */
+  readonly via?: string | undefined;
 }
 
 /** A human. */
@@ -63,6 +69,12 @@ export function freezePrincipal(principal: Principal): Principal {
     ...principal,
     roles: Object.freeze([...principal.roles]),
     orgRoles: Object.freeze([...principal.orgRoles]),
-    scopes: principal.scopes === undefined ? undefined : Object.freeze([...principal.scopes]),
+    scopes: frozenList(principal.scopes),
+    ...(principal.scopedDepartments === undefined ? {} : { scopedDepartments: frozenList(principal.scopedDepartments) }),
+    ...(principal.personas === undefined ? {} : { personas: frozenList(principal.personas) }),
   });
+}
+
+function frozenList(list: readonly string[] | undefined): readonly string[] | undefined {
+  return list === undefined ? undefined : Object.freeze([...list]);
 }

@@ -101,6 +101,8 @@ function guardMembers(route: Route): { readonly [name: string]: JsonValue } {
   const members: Record<string, JsonValue> = {};
   const guards = route.guards.flatMap((guard) => [guard, ...(guard.parts ?? [])]);
   for (const guard of guards) for (const [name, value] of Object.entries(guard.meta ?? {})) members[`x-${name}`] = value;
+  // The path says that already.
+  delete members["x-params"];
   return members;
 }
 

@@ -90,8 +90,8 @@ const PATH_PATTERN = /^(?:\/|(?:\/(?::[A-Za-z][A-Za-z0-9]*|[A-Za-z0-9._~-]+))+)$
 /**
  * Defines a route.
  *
- * @throws {ConfigurationError} `invalid_option`: the path is not literal and `:name` segments, a name occurs twice, or the stability
- *   holds what no header field can say.
+ * @throws {ConfigurationError} `invalid_option`: the path is not literal and `:name` segments, a name occurs twice, a guard needs a
+ *   parameter that is not there (`meta.params`), or the stability holds what no header field can say.
  * @example
  * ```ts
  * import { defineRoute } from "@portcullis/core";
@@ -125,6 +125,7 @@ export function defineRoute<
   }
   const { tags = [], guards = [], stability = { level: "stable" }, input = {}, responses = {} } = definition;
   requireStability(stability);
+  for (const guard of guards) requireParams(guard, definition, names);
   return Object.freeze({
     ...definition,
     tags: Object.freeze([...tags]),
@@ -133,6 +134,23 @@ export function defineRoute<
     input: Object.freeze({ ...input }),
     responses: Object.freeze({ ...responses }),
   });
+}
+
+// A guard that asks for a parameter which the path does not have would deny every request.
+function requireParams(
+  guard: Guard,
+  { operationId, path }: { readonly operationId: string; readonly path: string },
+  names: readonly string[],
+): void {
+  const params = guard.meta?.["params"];
+  const missing = Array.isArray(params) ? params.find((param) => !names.includes(`:${String(param)}`)) : undefined;
+  if (missing !== undefined) {
+    throw new ConfigurationError(
+      "invalid_option",
+      `Route "${operationId}" has the path "${path}", but its guard "${guard.name}" needs the parameter ":${String(missing)}". Name it in the path, or correct the guard.`,
+    );
+  }
+  for (const part of guard.parts ?? []) requireParams(part, { operationId, path }, names);
 }
 
 // Found out at every request otherwise: "@NaN", or a line break in a header field.

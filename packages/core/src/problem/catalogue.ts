@@ -61,6 +61,24 @@ export const problems = Object.freeze({
     status: 401,
     detail: "The API key is unknown, revoked or expired.",
   }),
+  stepUpRequired: defineProblem({
+    code: 1010,
+    category: "auth",
+    status: 401,
+    detail: "This needs a recent second factor. Verify it and repeat the request.",
+  }),
+  ambiguousIdentity: defineProblem({
+    code: 1011,
+    category: "auth",
+    status: 400,
+    detail: "The request names its user in several ways. Send each identity header once, and no credential of somebody else.",
+  }),
+  untrustedCaller: defineProblem({
+    code: 1012,
+    category: "auth",
+    status: 401,
+    detail: "The caller's proof for the identity that it forwards is missing or not valid.",
+  }),
   forbidden: defineProblem({
     code: 1101,
     category: "auth",

@@ -1,19 +1,15 @@
 import { hasBit } from "../policy/compile-permissions.js";
-import { covers, type Role, sourceOf } from "../policy/compile-roles.js";
-import type { CheckOptions, Decision, DecisionReason, Identity, RoleDecision } from "./decision.js";
+import { covers, sourceOf } from "../policy/compile-roles.js";
 import type { Permission } from "../policy/permission-key.js";
-import type { RoleUnion, RoleUnions } from "../policy/role-unions.js";
-
-/** Roles in force with all that was derived from them: replaced as one. */
-export interface Policy {
-  readonly version: number;
-  readonly roles: ReadonlyMap<string, Role>;
-  readonly unions: RoleUnions;
-}
+import type { Policy } from "../policy/policy.js";
+import type { RoleUnion } from "../policy/role-unions.js";
+import type { CheckOptions, Decision, DecisionReason, Identity } from "./decision.js";
+import { findOrgRole } from "./find-org-role.js";
+import { makeDecision } from "./make-decision.js";
 
 const NO_SCOPES: readonly string[] = Object.freeze([]);
 
-/** Decides about a declared permission. Never throws; allocates nothing for a question asked before. */
+/** Decides about a declared permission. Never throws; allocates nothing for a question asked before, unless an organisation role decides. */
 export function decide(
   policy: Policy,
   permission: Permission,
@@ -22,15 +18,14 @@ export function decide(
 ): Decision {
   try {
     const union = unionOf(policy, identity, options);
-    if (typeof union === "string") return decision(union, permission.key, policy.version);
-    const byRoles = union.decisions.get(permission.bit) ?? decideByRoles(policy, union, permission);
-    if (!byRoles.allowed) return byRoles;
-    const scopes = scopesOf(identity);
-    if (scopes === undefined || isCovered(scopes, permission)) return byRoles;
-    return decision("out_of_scope", permission.key, policy.version, byRoles.role, byRoles.grant);
+    const decided =
+      typeof union === "string" ? makeDecision(policy, union, permission.key) : decideFor(policy, union, permission, identity, options);
+    // Whoever acts for somebody else stands in every decision (RBAC-24); where nobody does, the remembered one serves.
+    const via = identity === undefined || (identity as unknown) === null || !Object.hasOwn(identity, "via") ? undefined : identity.via;
+    return via === undefined ? decided : Object.freeze({ ...decided, via });
   } catch {
     // A getter or a proxy that throws: no identity that authentication made.
-    return decision("malformed", permission.key, policy.version);
+    return makeDecision(policy, "malformed", permission.key);
   }
 }
 
@@ -44,6 +39,7 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
   const roles: unknown = Object.hasOwn(identity, "roles") ? identity.roles : undefined;
   const union = Array.isArray(roles) ? policy.unions.of(roles) : undefined;
   if (union === undefined) return "malformed";
+  if (union.isApart) return "separation_of_duty";
   if (options !== undefined && Object.hasOwn(options, "org")) {
     // A resource whose organisation is not known belongs to nobody: `{ org: undefined }` must not skip the comparison.
     const org: unknown = options.org;
@@ -76,20 +72,19 @@ export function isCovered(scopes: readonly string[], permission: Permission): bo
   return false;
 }
 
-/** A frozen decision. */
-export function decision(reason: DecisionReason, permission: string, policyVersion: number, role?: string, grant?: string): Decision {
-  return Object.freeze({ allowed: reason === "granted", reason, permission, role, grant, policyVersion, status: statusOf(reason) });
-}
-
-/** A frozen decision about roles. */
-export function roleDecision(reason: DecisionReason, role: string | undefined, policyVersion: number): RoleDecision {
-  return Object.freeze({ allowed: reason === "granted", reason, role, policyVersion, status: statusOf(reason) });
-}
-
-/** What a response to it would be: 401 asks for credentials, 403 says that they do not suffice (RFC 9110 §15.5.2, §15.5.4). */
-export function statusOf(reason: string): 200 | 401 | 403 {
-  if (reason === "granted") return 200;
-  return reason === "unauthenticated" ? 401 : 403;
+function decideFor(
+  policy: Policy,
+  union: RoleUnion,
+  permission: Permission,
+  identity: Identity | undefined,
+  options: CheckOptions | undefined,
+): Decision {
+  const byRoles = union.decisions.get(permission.bit) ?? decideByRoles(policy, union, permission);
+  const decided = byRoles.allowed ? byRoles : orByOrgRole(policy, byRoles, permission, identity, options);
+  if (!decided.allowed) return decided;
+  const scopes = scopesOf(identity);
+  if (scopes === undefined || isCovered(scopes, permission)) return decided;
+  return makeDecision(policy, "out_of_scope", permission.key, decided);
 }
 
 function decideByRoles(policy: Policy, union: RoleUnion, permission: Permission): Decision {
@@ -105,7 +100,36 @@ function decideByRoles(policy: Policy, union: RoleUnion, permission: Permission)
         ? "no_roles"
         : "missing_permission";
   const source = deciding === undefined ? undefined : sourceOf(deciding, permission, allowed ? "grants" : "denies");
-  const made = decision(reason, key, policy.version, deciding?.name, source?.grant);
+  const made = makeDecision(policy, reason, key, { role: deciding?.name, grant: source?.grant });
   policy.unions.remember(union, bit, made);
   return made;
+}
+
+// What no role grants, an organisation role may: for a resource that is said to be of its organisation, and never what a role denies.
+function orByOrgRole(
+  policy: Policy,
+  byRoles: Decision,
+  permission: Permission,
+  identity: Identity | undefined,
+  options: CheckOptions | undefined,
+): Decision {
+  if (!policy.orgRoles.grantAnything || byRoles.reason === "explicit_deny") return byRoles;
+  if (identity === undefined || options === undefined || !Object.hasOwn(options, "org")) return byRoles;
+  const { reason, role, scope } = findOrgRole(policy.orgRoles, identity, options, ({ allow }) => hasBit(allow, permission.bit));
+  if (reason === "missing_org_role" || reason === "wrong_org") return byRoles;
+  const grant = role?.grants.find((written) => covers(written, permission));
+  return makeDecision(policy, reason, permission.key, { role: role?.name, grant, scope });
+}
+
+/** Whether no role denies the permission and an organisation role grants it, for a resource that is said to be of its organisation. */
+export function isGrantedByOrgRole(
+  policy: Policy,
+  union: RoleUnion,
+  permission: Permission,
+  identity: Identity | undefined,
+  options: CheckOptions | undefined,
+): boolean {
+  if (!policy.orgRoles.grantAnything || identity === undefined || options === undefined) return false;
+  if (!Object.hasOwn(options, "org") || union.roles.some(({ deny }) => hasBit(deny, permission.bit))) return false;
+  return findOrgRole(policy.orgRoles, identity, options, ({ allow }) => hasBit(allow, permission.bit)).reason === "granted";
 }

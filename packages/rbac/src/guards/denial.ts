@@ -22,7 +22,10 @@ export function denial({ rbac, guard, decision, principal, request, asked }: Den
 }
 
 // A denial rule, a foreign organisation and a missing grant look alike from outside.
-function clientReason({ reason }: Decision | RoleDecision): "missing_permission" | "missing_role" | "insufficient_scope" {
+function clientReason({
+  reason,
+}: Decision | RoleDecision): "missing_permission" | "missing_role" | "insufficient_scope" | "persona_required" {
   if (reason === "out_of_scope") return "insufficient_scope";
-  return reason === "missing_role" ? "missing_role" : "missing_permission";
+  if (reason === "persona_required") return reason;
+  return reason === "missing_role" || reason === "missing_org_role" ? "missing_role" : "missing_permission";
 }

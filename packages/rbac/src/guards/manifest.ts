@@ -1,4 +1,5 @@
 import type { Guard, JsonValue, Method, Route } from "@portcullis/core";
+import { RbacError } from "../errors.js";
 import type { PermissionRequirement } from "./require-permission.js";
 
 /** What guards one route, as far as its guards say so in their `meta`. */
@@ -10,6 +11,10 @@ export interface ManifestEntry {
   readonly permissions: readonly PermissionRequirement[];
   /** For every role guard the roles of which one is needed. */
   readonly roles: readonly (readonly string[])[];
+  /** For every persona guard what is needed: an access (`read`, `write`, `approve`), or one of the personas named. */
+  readonly personas: readonly (string | readonly string[])[];
+  /** Whether an organisation role that changes the organisation, or the department, is needed. */
+  readonly orgMutation: boolean;
   readonly authentication: boolean;
   readonly mfa: boolean;
   readonly audit: boolean;
@@ -29,8 +34,8 @@ export function manifest(routes: readonly Route[], outer: readonly Guard[] = [])
 }
 
 /**
- * The routes that change something and that nobody guards: neither a permission nor a role is required, nor are they declared
- * public. A test that expects `[]` keeps it so.
+ * The routes that change something and that nobody guards: neither a permission nor a role, one of the organisation included,
+ * is required, nor are they declared public. A persona alone is no guard. A test that expects `[]` keeps it so.
  *
  * @param except `operationId`s that have their own protection, e.g. the login.
  */
@@ -41,9 +46,26 @@ export function unguardedRoutes(entries: readonly ManifestEntry[], except: reado
         entry.method !== "GET" &&
         entry.permissions.length === 0 &&
         entry.roles.length === 0 &&
+        !entry.orgMutation &&
         !entry.public &&
         !except.includes(entry.operationId),
     ),
+  );
+}
+
+/**
+ * Refuses to go on while something that changes data is open: call it where the application is put together.
+ *
+ * @param except `operationId`s that have their own protection, e.g. the login.
+ * @throws {RbacError} `unguarded_route`, naming each of them.
+ */
+export function assertGuarded(entries: readonly ManifestEntry[], except: readonly string[] = []): void {
+  const open = unguardedRoutes(entries, except);
+  if (open.length === 0) return;
+  const named = open.map(({ method, path, operationId }) => `${method} ${path} (${operationId})`).join(", ");
+  throw new RbacError(
+    "unguarded_route",
+    `These routes change something and nobody guards them: ${named}. Give them a permission, declare them public with secureEndpoint({ requireAuth: false }), or name them in "except".`,
   );
 }
 
@@ -58,14 +80,17 @@ function describeRoute({ method, path, operationId }: Route, guards: readonly Gu
   const says = (name: string): boolean => guards.some(({ meta }) => meta?.[name] !== undefined && meta[name] !== false);
   const permissions = guards.map(({ meta }) => requirementIn(meta?.["permission"])).filter((requirement) => requirement !== undefined);
   const roles = guards.map(({ meta }) => stringsIn(meta?.["roles"])).filter((list) => list !== undefined);
+  const personas = guards.map(({ meta }) => personaIn(meta?.["persona"])).filter((persona) => persona !== undefined);
   return Object.freeze({
     method,
     path,
     operationId,
     permissions: Object.freeze(permissions),
     roles: Object.freeze(roles),
-    // Permission and role guards deny the unauthenticated themselves.
-    authentication: says("authentication") || permissions.length > 0 || roles.length > 0,
+    personas: Object.freeze(personas),
+    orgMutation: says("orgMutation"),
+    // These guards deny the unauthenticated themselves.
+    authentication: says("authentication") || says("orgMutation") || permissions.length + roles.length + personas.length > 0,
     mfa: says("mfa"),
     audit: says("audit"),
     approval: says("approval"),
@@ -85,6 +110,10 @@ function requirementIn(value: JsonValue | undefined): PermissionRequirement | un
   if (anyKeys !== undefined) return { any: anyKeys };
   const allKeys = stringsIn(all);
   return allKeys === undefined ? undefined : { all: allKeys };
+}
+
+function personaIn(value: JsonValue | undefined): string | readonly string[] | undefined {
+  return typeof value === "string" ? value : stringsIn(value);
 }
 
 function stringsIn(value: JsonValue | undefined): readonly string[] | undefined {

@@ -1,4 +1,5 @@
-import { ALLOW, deny, type Guard, principalFact, problems } from "@portcullis/core";
+import { ALLOW, deny, type Guard, problems } from "@portcullis/core";
+import { callerOf } from "./caller.js";
 
 /** Lets every request pass that has a principal, whatever it may do; 401 otherwise. Mount it after authentication. */
 export function requireAuthentication(): Guard {
@@ -8,5 +9,5 @@ export function requireAuthentication(): Guard {
 const REQUIRE_AUTHENTICATION: Guard = Object.freeze({
   name: "require-authentication",
   meta: Object.freeze({ authentication: true }),
-  check: (request) => (request.facts.get(principalFact) === undefined ? deny(problems.unauthenticated()) : ALLOW),
+  check: (request) => (callerOf(request) === undefined ? deny(problems.unauthenticated()) : ALLOW),
 } satisfies Guard);

@@ -1,19 +1,20 @@
-import { accessFact, ALLOW, type Facts, type Guard, type GuardRequest, invalidOption, principalFact, type Verdict } from "@portcullis/core";
+import { accessFact, ALLOW, type Facts, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
 import type { CheckOptions, Decision, Identity } from "../decision/decision.js";
 import { RbacError } from "../errors.js";
 import { own, ownOptions } from "../own-options.js";
 import type { PreparedCheck, Rbac } from "../policy/rbac.js";
+import { callerOf } from "./caller.js";
+import { publishScope } from "./checked-scope.js";
 import { denial } from "./denial.js";
+import { ownerReader, RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";
 
 /** One permission, or several of which any one or all are needed. */
 export type PermissionRequirement<Key extends string = string> = Key | { readonly any: readonly Key[] } | { readonly all: readonly Key[] };
 
 /** What a permission guard may be told. */
-export interface RequirePermissionOptions {
+export interface RequirePermissionOptions extends ResourceOwner {
   /** The guard's name, unique within a chain; default `require-permission`. */
   readonly name?: string;
-  /** The organisation that owns the resource, e.g. `(request) => request.param("orgId")`. `undefined` denies. */
-  readonly org?: (request: GuardRequest) => string | undefined;
 }
 
 /**
@@ -37,9 +38,9 @@ export function requirePermission<Key extends string>(
   requirement: PermissionRequirement<NoInfer<Key>>,
   options: RequirePermissionOptions = {},
 ): Guard {
-  const { name = "require-permission", org } = ownOptions("requirePermission", options, ["name", "org"]);
+  const { name = "require-permission", ...owner } = ownOptions("requirePermission", options, ["name", ...RESOURCE_OWNER]);
   if (typeof name !== "string" || name === "") throw invalidOption("requirePermission.name", name, "a non-empty string");
-  if (org !== undefined && typeof org !== "function") throw invalidOption("requirePermission.org", org, "a function of the request");
+  const ownerOf = ownerReader("requirePermission", owner);
   const { mode, keys } = parseRequirement<Key>(requirement);
   const checks = keys.map((key) => rbac.prepare(key));
   const verdict = mode === "any" ? anyOf : allOf;
@@ -47,12 +48,13 @@ export function requirePermission<Key extends string>(
   const asked = mode === "any" ? { permissions: keys } : undefined;
   return Object.freeze({
     name,
-    meta: Object.freeze({ permission }),
+    meta: Object.freeze({
+      permission,
+      ...(owner.departmentParam === undefined ? {} : { params: Object.freeze([owner.departmentParam]) }),
+    }),
     check(request: GuardRequest): Verdict {
-      const principal = request.facts.get(principalFact);
-      // An organisation that cannot be told is passed on as such: the check denies it.
-      const checkOptions = org === undefined ? undefined : ({ org: org(request) } as CheckOptions);
-      const decision = verdict(checks, principal, checkOptions);
+      const principal = callerOf(request);
+      const decision = verdict(checks, principal, ownerOf?.(request));
       if (!decision.allowed)
         return denial({ rbac, guard: name, decision, principal, request, asked: asked ?? { permission: decision.permission } });
       publish(request.facts, decision);
@@ -83,6 +85,7 @@ function allOf(checks: readonly PreparedCheck[], identity: Identity | undefined,
 
 // The guard that admitted the request first says by what right; later ones only narrow it.
 function publish(facts: Facts, decision: Decision): void {
+  publishScope(facts, decision.scope);
   if (facts.get(accessFact) !== undefined) return;
   facts.set(accessFact, decision);
 }

@@ -1,9 +1,10 @@
-import { ALLOW, type Guard, type GuardRequest, invalidOption, principalFact, type Verdict } from "@portcullis/core";
+import { ALLOW, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
 import type { CheckOptions } from "../decision/decision.js";
 import { shown } from "../policy/compile-roles.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { Rbac } from "../policy/rbac.js";
+import { callerOf } from "./caller.js";
 import { denial } from "./denial.js";
 
 /** What a role guard may be told. */
@@ -49,7 +50,7 @@ export function requireRoles<RoleName extends string>(
     name,
     meta: Object.freeze({ roles: wanted }),
     check(request: GuardRequest): Verdict {
-      const principal = request.facts.get(principalFact);
+      const principal = callerOf(request);
       // An organisation that cannot be told is passed on as such: the check denies it.
       const checkOptions = { exact, ...(org === undefined ? {} : ({ org: org(request) } as CheckOptions)) };
       const decision = rbac.checkRoles(principal, wanted, checkOptions);

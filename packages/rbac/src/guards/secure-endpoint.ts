@@ -1,10 +1,15 @@
-import { allOf, ConfigurationError, type Guard, type GuardRequest, invalidOption, type JsonValue } from "@portcullis/core";
+import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue } from "@portcullis/core";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
-import type { Rbac } from "../policy/rbac.js";
+import type { PersonaAccess } from "../policy/compile-personas.js";
+import type { AnyRbac, Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
 import { requireMfa, type RequireMfaOptions } from "./require-mfa.js";
+import { requireOrgMutation } from "./require-org-mutation.js";
+import { requireParam } from "./require-param.js";
 import { type PermissionRequirement, requirePermission } from "./require-permission.js";
+import { requireAccessFor, requireApprovalAccess, requirePersona, requireReadAccess, requireWriteAccess } from "./require-persona.js";
+import { RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";
 
 /** What an audit guard is told of the endpoint it records. */
 export interface AuditedEndpoint {
@@ -12,10 +17,12 @@ export interface AuditedEndpoint {
   readonly action: string;
   /** The route parameter that names the resource. */
   readonly resourceIdParam: string | undefined;
+  /** What becomes of a request that cannot be recorded: `closed`: it is refused before its handler runs. `open`: it goes on. */
+  readonly onFailure: "closed" | "open";
 }
 
 /** What an endpoint needs. Concerns do not know each other: audit and approval come in as guards. */
-export interface SecureEndpointOptions<Key extends string = string> {
+export interface SecureEndpointOptions<Key extends string = string, PersonaName extends string = string> extends ResourceOwner {
   /** Absent: any authenticated caller. */
   readonly permission?: PermissionRequirement<Key>;
   /** `false`: everybody, and `permission` must be absent. Default `true`. */
@@ -28,10 +35,14 @@ export interface SecureEndpointOptions<Key extends string = string> {
   readonly auditAction?: string;
   /** Route parameter with the id of the resource, for `audit`, where that is a function. */
   readonly resourceIdParam?: string;
+  /** What becomes of a request that `audit`, where that is a function, cannot record; default `open`. */
+  readonly auditFailure?: "closed" | "open";
   /** Requires a second factor. */
   readonly mfa?: RequireMfaOptions | Guard;
-  /** The organisation that owns the resource, for `permission`. */
-  readonly org?: (request: GuardRequest) => string | undefined;
+  /** Requires a persona: one that may read, write or approve, one of those named, or `by_action`: as the permission's action demands. */
+  readonly persona?: "by_action" | PersonaAccess | readonly PersonaName[];
+  /** Requires an organisation role that changes the organisation (`org`) or the department (`departmentParam`). */
+  readonly orgMutation?: boolean;
   /** Further guards, asked once the permission is there. */
   readonly guards?: readonly Guard[];
   /** Asked last: nobody is asked to approve what the caller may not do. */
@@ -45,14 +56,18 @@ const OPTIONS = [
   "audit",
   "auditAction",
   "resourceIdParam",
+  "auditFailure",
   "mfa",
-  "org",
+  "persona",
+  "orgMutation",
+  ...RESOURCE_OWNER,
   "guards",
   "approval",
 ] as const;
 
 /**
- * One guard for an endpoint: audit, authentication, second factor, permission, further guards, approval, in this order.
+ * One guard for an endpoint: audit, authentication, second factor, permission, organisation role, persona, further guards, approval,
+ * in this order.
  *
  * The handler runs only when all of them let the request pass. Carries what it requires in `meta`, for `manifest` and OpenAPI.
  *
@@ -75,7 +90,10 @@ const OPTIONS = [
  * });
  * ```
  */
-export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: SecureEndpointOptions<NoInfer<Key>>): Guard {
+export function secureEndpoint<Key extends string, PersonaName extends string>(
+  rbac: Rbac<Key, string, string, PersonaName>,
+  options: SecureEndpointOptions<NoInfer<Key>, NoInfer<PersonaName>>,
+): Guard {
   const {
     permission,
     requireAuth = true,
@@ -83,16 +101,24 @@ export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: Sec
     audit,
     auditAction,
     resourceIdParam,
+    auditFailure = "open",
     mfa,
+    persona,
+    orgMutation = false,
     org,
+    departmentParam,
     guards = [],
     approval,
   } = ownOptions("secureEndpoint", options, OPTIONS);
   if (typeof requireAuth !== "boolean") throw invalidOption("secureEndpoint.requireAuth", requireAuth, "true or false");
-  if (!requireAuth && (permission !== undefined || mfa !== undefined || approval !== undefined)) {
+  const owner: ResourceOwner = { ...(org === undefined ? {} : { org }), ...(departmentParam === undefined ? {} : { departmentParam }) };
+  if (typeof orgMutation !== "boolean") throw invalidOption("secureEndpoint.orgMutation", orgMutation, "true or false");
+  if (auditFailure !== "open" && auditFailure !== "closed")
+    throw invalidOption("secureEndpoint.auditFailure", auditFailure, '"open" or "closed"');
+  if (!requireAuth && (orgMutation || [permission, mfa, persona, approval].some((needed) => needed !== undefined))) {
     throw new RbacError(
       "unauthenticated_permission",
-      "secureEndpoint was given requireAuth: false with a permission, mfa or approval, which only a known caller can have. Remove one of the two.",
+      "secureEndpoint was given requireAuth: false with something that only a known caller can have: permission, mfa, persona, orgMutation or approval. Remove one of the two.",
     );
   }
   if (typeof audit !== "function" && (auditAction !== undefined || resourceIdParam !== undefined)) {
@@ -101,19 +127,27 @@ export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: Sec
       "secureEndpoint passes auditAction and resourceIdParam to an audit function; a finished audit guard was told its action already. Give audit as a function.",
     );
   }
-  if (org !== undefined && permission === undefined)
-    throw invalidOption("secureEndpoint.org", org, "absent where no permission is required");
+  if (permission === undefined && !orgMutation && Object.keys(owner).length > 0)
+    throw invalidOption("secureEndpoint.org", org ?? departmentParam, "absent where neither a permission nor orgMutation is required");
+  if (resourceIdParam !== undefined && (typeof resourceIdParam !== "string" || resourceIdParam === ""))
+    throw invalidOption("secureEndpoint.resourceIdParam", resourceIdParam, "the name of a route parameter");
   const action = auditAction ?? (permission === undefined ? undefined : describe(permission));
   if (typeof audit === "function" && (typeof action !== "string" || action === ""))
     throw invalidOption("secureEndpoint.auditAction", auditAction, "the name of the action, where no permission names it");
   if (!Array.isArray(guards)) throw invalidOption("secureEndpoint.guards", guards, "a list of guards");
   const parts: readonly Guard[] = [
     // action is a string, by the line above
-    ...given("audit", typeof audit === "function" ? toGuard("audit", audit({ action: action as string, resourceIdParam })) : audit),
+    ...given(
+      "audit",
+      typeof audit === "function" ? toGuard("audit", audit({ action: action as string, resourceIdParam, onFailure: auditFailure })) : audit,
+    ),
     ...given("authenticate", authenticate),
     ...(requireAuth ? [requireAuthentication()] : []),
     ...(mfa === undefined ? [] : [isGuard(mfa) ? mfa : requireMfa(mfa)]),
-    ...(permission === undefined ? [] : [requirePermission(rbac, permission, org === undefined ? {} : { org })]),
+    ...(permission === undefined ? [] : [requirePermission(rbac, permission, owner)]),
+    ...(orgMutation ? [requireOrgMutation(rbac, owner)] : []),
+    ...(persona === undefined ? [] : personaGuards(rbac, persona, permission)),
+    ...(resourceIdParam === undefined ? [] : [requireParam(resourceIdParam)]),
     ...Array.from(guards, (guard, index) => toGuard(`guards[${index}]`, guard)),
     ...given("approval", approval),
   ];
@@ -128,6 +162,27 @@ export function secureEndpoint<Key extends string>(rbac: Rbac<Key>, options: Sec
     meta: Object.freeze(meta),
   });
 }
+
+function personaGuards<Key extends string, PersonaName extends string>(
+  rbac: Rbac<Key, string, string, PersonaName>,
+  persona: "by_action" | PersonaAccess | readonly PersonaName[],
+  permission: PermissionRequirement<Key> | undefined,
+): readonly Guard[] {
+  if (typeof persona !== "string") return [requirePersona(rbac, persona)];
+  if (persona !== "by_action") return [ACCESS_GUARDS[persona](rbac)];
+  const keys = typeof permission === "object" ? ("any" in permission ? permission.any : permission.all) : [permission];
+  const [first] = keys;
+  if (first === undefined) throw invalidOption("secureEndpoint.persona", persona, "a persona or an access where no permission is required");
+  // Of several permissions, one that writes decides: whoever may pass by it could write.
+  const deciding = keys.find((key) => key !== undefined && rbac.isWrite(key)) ?? first;
+  return [requireAccessFor(rbac, deciding)];
+}
+
+const ACCESS_GUARDS: Readonly<Record<PersonaAccess, (rbac: AnyRbac) => Guard>> = Object.freeze({
+  read: requireReadAccess,
+  write: requireWriteAccess,
+  approve: requireApprovalAccess,
+});
 
 function given(option: string, guard: Guard | undefined): readonly Guard[] {
   return guard === undefined ? [] : [toGuard(option, guard)];

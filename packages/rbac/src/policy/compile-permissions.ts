@@ -99,7 +99,7 @@ export class Universe {
 }
 
 /** @throws {RbacError} `invalid_name` */
-export function checkName(kind: "resource" | "action" | "role", name: unknown, pattern: RegExp): string {
+export function checkName(kind: "resource" | "action" | "role" | "organisation role" | "persona", name: unknown, pattern: RegExp): string {
   if (typeof name !== "string" || !pattern.test(name) || ALWAYS_REFUSED.test(name) || RESERVED.has(name)) {
     const shown = typeof name === "string" ? JSON.stringify(name.slice(0, 64)) : `of type ${typeof name}`;
     throw new RbacError(

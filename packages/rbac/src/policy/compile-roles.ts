@@ -27,9 +27,16 @@ type ParsedRole = Required<RoleDefinition>;
 /**
  * Compiles role definitions.
  *
+ * @param onUnknownGrant `ignore`: a grant or denial that covers no declared permission is left out. Roles from a store may have been
+ *   written by a newer release of the program, which declares more.
  * @throws {RbacError} `invalid_name`, `invalid_grant`, `unknown_permission`, `unknown_role`, `role_cycle`
  */
-export function compileRoles(definitions: unknown, universe: Universe, namePattern: RegExp): ReadonlyMap<string, Role> {
+export function compileRoles(
+  definitions: unknown,
+  universe: Universe,
+  namePattern: RegExp,
+  onUnknownGrant: "refuse" | "ignore" = "refuse",
+): ReadonlyMap<string, Role> {
   const parsed = parseRoles(definitions, namePattern);
   const roles = new Map<string, Role>();
   for (const name of juniorsFirst(parsed)) {
@@ -41,8 +48,8 @@ export function compileRoles(definitions: unknown, universe: Universe, namePatte
       addMask(allow, junior.allow);
       addMask(deny, junior.deny);
     }
-    for (const grant of grants) addGrant(universe, allow, grant, name);
-    for (const grant of denies) addGrant(universe, deny, grant, name);
+    for (const grant of grants) addGrant(universe, allow, grant, name, onUnknownGrant);
+    for (const grant of denies) addGrant(universe, deny, grant, name, onUnknownGrant);
     roles.set(name, Object.freeze({ name, inherits: Object.freeze(juniors), grants, denies, allow, deny }));
   }
   return roles;
@@ -82,19 +89,23 @@ export function covers(grant: string, permission: Permission): boolean {
   return grant === permission.key || grant === "*" || grant === permission.resourceWildcard || grant === permission.actionWildcard;
 }
 
-/** Whether a role is the wanted one or inherits it, at any distance. */
-export function includesRole(role: Role, wanted: string): boolean {
+/** The role and all that it inherits, at any distance, each once. */
+export function lineageOf(role: Role): readonly Role[] {
   const queue = [role];
   const seen = new Set(queue);
   for (const current of queue) {
-    if (current.name === wanted) return true;
     for (const junior of current.inherits) {
       if (seen.has(junior)) continue;
       seen.add(junior);
       queue.push(junior);
     }
   }
-  return false;
+  return queue;
+}
+
+/** Whether a role is the wanted one or inherits it, at any distance. */
+export function includesRole(role: Role, wanted: string): boolean {
+  return lineageOf(role).some(({ name }) => name === wanted);
 }
 
 /** Grants as text for a message: at most 64 characters, quoted. */
@@ -102,8 +113,15 @@ export function shown(text: unknown): string {
   return typeof text === "string" ? JSON.stringify(text.slice(0, 64)) : `of type ${typeof text}`;
 }
 
-function addGrant(universe: Universe, mask: Uint32Array, grant: string, role: string): void {
-  if (universe.addTo(mask, grant)) return;
+/** Adds what a role's grant covers to a mask. @throws {RbacError} `invalid_grant`, `unknown_permission` */
+export function addGrant(
+  universe: Universe,
+  mask: Uint32Array,
+  grant: string,
+  role: string,
+  onUnknownGrant: "refuse" | "ignore" = "refuse",
+): void {
+  if (universe.addTo(mask, grant) || onUnknownGrant === "ignore") return;
   // One spelling for everything, and wildcards for whole segments only: "wf*" or "*.*" would invite guesses about what they match.
   if (grant.includes("*") && !/^(?:[^.*]+\.\*|\*\.[^.*]+)$/.test(grant)) {
     throw new RbacError(
@@ -132,7 +150,8 @@ function parseRoles(definitions: unknown, namePattern: RegExp): Map<string, Pars
   return parsed;
 }
 
-function parseList(option: string, value: unknown): readonly string[] {
+/** A frozen list of strings; absent: an empty one. @throws {ConfigurationError} `invalid_option` */
+export function parseList(option: string, value: unknown): readonly string[] {
   if (value === undefined) return Object.freeze([]);
   if (!Array.isArray(value)) throw invalidOption(option, value, "an array of strings");
   const list: readonly unknown[] = [...(value as readonly unknown[])];

@@ -33,3 +33,27 @@ export const standardRoles = Object.freeze({
   }),
   owner: Object.freeze({ inherits: Object.freeze(["admin"] as const), grants: Object.freeze(["*"] as const) }),
 });
+
+/**
+ * Four roles within an organisation, over its configuration: `owner` and `editor` change all of it, `department_admin` the
+ * departments it is held for, `viewer` nothing. They grant no permissions; add `grants` to give some.
+ */
+export const standardOrgRoles = Object.freeze({
+  owner: Object.freeze({ mutates: true }),
+  editor: Object.freeze({ mutates: true }),
+  department_admin: Object.freeze({ extent: "departments", mutates: true } as const),
+  viewer: Object.freeze({}),
+});
+
+/**
+ * Who people are in an organisation: `ceo` and `manager` write and approve, `board_member` approves, `pair_programmer` writes,
+ * `observer` reads. `system` is the application itself, which passes only where a guard names it.
+ */
+export const standardPersonas = Object.freeze({
+  ceo: Object.freeze({ writes: true, approves: true }),
+  manager: Object.freeze({ writes: true, approves: true }),
+  board_member: Object.freeze({ approves: true }),
+  pair_programmer: Object.freeze({ writes: true }),
+  observer: Object.freeze({}),
+  system: Object.freeze({ internal: true }),
+});

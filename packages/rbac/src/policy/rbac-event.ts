@@ -15,6 +15,8 @@ export type RbacEvent =
       /** Whom the caller acts for; `undefined` without an identity. */
       readonly subjectId: string | undefined;
       readonly orgId: string | undefined;
+      /** The trusted caller that vouches for it. */
+      readonly via: string | undefined;
       readonly correlationId: string | undefined;
     }
   | {

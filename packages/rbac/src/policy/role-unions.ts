@@ -1,3 +1,4 @@
+import type { Constraints } from "./compile-constraints.js";
 import { addMask } from "./compile-permissions.js";
 import type { Role } from "./compile-roles.js";
 import type { Decision } from "../decision/decision.js";
@@ -7,6 +8,8 @@ export interface RoleUnion {
   /** The known ones, each once, in the order given. */
   readonly roles: readonly Role[];
   readonly effective: Uint32Array;
+  /** Whether a constraint keeps these roles apart: then they count for nothing. */
+  readonly isApart: boolean;
   /** Decisions made already, by the permission's bit. */
   readonly decisions: Map<number, Decision>;
   readonly next: Map<string, RoleUnion>;
@@ -29,6 +32,7 @@ export class RoleUnions {
     private readonly byName: ReadonlyMap<string, Role>,
     private readonly words: number,
     private readonly onUnknownRole: () => void,
+    private readonly constraints?: Constraints,
   ) {
     this.#root = emptyUnion(words);
   }
@@ -73,7 +77,8 @@ export class RoleUnions {
       addMask(deny, each.deny);
     }
     for (let word = 0; word < allow.length; word += 1) allow[word] = (allow[word] ?? 0) & ~(deny[word] ?? 0);
-    return { roles, effective: allow, decisions: new Map(), next: new Map() };
+    const isApart = this.constraints?.violationOf(roles, "active") !== undefined;
+    return { roles, effective: allow, isApart, decisions: new Map(), next: new Map() };
   }
 
   #forget(): void {
@@ -84,5 +89,5 @@ export class RoleUnions {
 }
 
 function emptyUnion(words: number): RoleUnion {
-  return { roles: [], effective: new Uint32Array(words), decisions: new Map(), next: new Map() };
+  return { roles: [], effective: new Uint32Array(words), isApart: false, decisions: new Map(), next: new Map() };
 }

@@ -1,0 +1,64 @@
+import { ALLOW, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
+import type { CheckOptions } from "../decision/decision.js";
+import { own, ownOptions } from "../own-options.js";
+import type { AnyRbac } from "../policy/rbac.js";
+import { callerOf } from "./caller.js";
+import { publishScope } from "./checked-scope.js";
+import { denial } from "./denial.js";
+import { ownerReader, RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";
+
+/** What an organisation guard may be told. Without `org` the resource is the caller's own organisation's. */
+export interface RequireOrgMutationOptions extends ResourceOwner {
+  /** The guard's name, unique within a chain; default `require-org-mutation`. */
+  readonly name?: string;
+}
+
+/**
+ * Lets a request pass whose principal may change an organisation's configuration: by an organisation role held for all of it, or,
+ * where `departmentParam` names a route parameter, by one held for that department. 401 without a principal, 403 otherwise.
+ *
+ * Without `departmentParam` roles bound to departments never pass. Publishes the department as `checkedScopeFact`: act on that
+ * one, not on the parameter.
+ *
+ * @throws {ConfigurationError} `invalid_option`
+ * @example
+ * ```ts
+ * import { defineRbac, requireOrgMutation, standardOrgRoles, standardPermissions, standardRoles } from "@portcullis/rbac";
+ *
+ * const rbac = defineRbac({ permissions: standardPermissions, roles: standardRoles, orgRoles: standardOrgRoles });
+ * export const canChangeDepartment = requireOrgMutation(rbac, { departmentParam: "department" });
+ * ```
+ */
+export function requireOrgMutation(rbac: AnyRbac, options: RequireOrgMutationOptions = {}): Guard {
+  const { name = "require-org-mutation", ...owner } = ownOptions("requireOrgMutation", options, ["name", ...RESOURCE_OWNER]);
+  if (typeof name !== "string" || name === "") throw invalidOption("requireOrgMutation.name", name, "a non-empty string");
+  if (!rbac.orgRoles.some((role) => rbac.checkOrgMutation(changer(role), { org: "any", scope: { department: "any" } }).allowed))
+    throw invalidOption(
+      "requireOrgMutation",
+      rbac.orgRoles,
+      'a policy with an organisation role that has "mutates: true", or nobody could pass',
+    );
+  const ownerOf = ownerReader("requireOrgMutation", owner);
+  const { departmentParam } = owner;
+  return Object.freeze({
+    name,
+    meta: Object.freeze({
+      orgMutation: true,
+      ...(departmentParam === undefined ? {} : { params: Object.freeze([departmentParam]) }),
+    }),
+    check(request: GuardRequest): Verdict {
+      const principal = callerOf(request);
+      const asked = ownerOf?.(request) ?? {};
+      // No principal, or one of no organisation: the check denies it.
+      const checkOptions = Object.hasOwn(asked, "org") ? asked : ({ org: principal && own(principal, "orgId"), ...asked } as CheckOptions);
+      const decision = rbac.checkOrgMutation(principal, checkOptions);
+      if (!decision.allowed) return denial({ rbac, guard: name, decision, principal, request, asked: {} });
+      publishScope(request.facts, decision.scope);
+      return ALLOW;
+    },
+  } satisfies Guard);
+}
+
+function changer(role: string): { readonly [name: string]: unknown } & { readonly roles: readonly string[] } {
+  return { roles: [], orgId: "any", orgRoles: [role], scopedDepartments: ["any"] };
+}

@@ -1,0 +1,27 @@
+import { type GuardRequest, invalidOption } from "@portcullis/core";
+import type { CheckOptions } from "../decision/decision.js";
+
+/** Where an endpoint's resource belongs. */
+export interface ResourceOwner {
+  /** The organisation that owns the resource, e.g. `(request) => request.param("orgId")`. `undefined` denies. */
+  readonly org?: (request: GuardRequest) => string | undefined;
+  /** Route parameter that names the resource's department, for organisation roles that are bound to departments. */
+  readonly departmentParam?: string;
+}
+
+/** Its options, by name. */
+export const RESOURCE_OWNER = ["org", "departmentParam"] as const;
+
+/** Reads where the resource belongs from a request, as options of a check; `undefined` where the endpoint does not say. */
+export function ownerReader(guard: string, { org, departmentParam }: ResourceOwner): ((request: GuardRequest) => CheckOptions) | undefined {
+  if (org !== undefined && typeof org !== "function") throw invalidOption(`${guard}.org`, org, "a function of the request");
+  if (departmentParam !== undefined && (typeof departmentParam !== "string" || departmentParam === ""))
+    throw invalidOption(`${guard}.departmentParam`, departmentParam, "the name of a route parameter");
+  if (org === undefined && departmentParam === undefined) return undefined;
+  return (request) =>
+    // An organisation or a department that cannot be told is passed on as such: the check denies it.
+    ({
+      ...(org === undefined ? {} : { org: org(request) }),
+      ...(departmentParam === undefined ? {} : { scope: { department: request.param(departmentParam) } }),
+    }) as CheckOptions;
+}
