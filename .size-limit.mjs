@@ -18,8 +18,8 @@ const LIMITS = {
   "@portcullis/rate-limit": "20 kB",
   "@portcullis/rbac": "8.2 kB",
   "@portcullis/store-redis": "6.2 kB",
-  "@portcullis/store-sql": "13 kB",
-  "@portcullis/testkit": "35 kB",
+  "@portcullis/store-sql": "14 kB",
+  "@portcullis/testkit": "37 kB",
   "@portcullis/webhooks": "12 kB",
 };
 

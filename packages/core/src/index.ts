@@ -77,6 +77,7 @@ export type { MemoryStore, MemoryStoreOptions } from "./memory/memory-store.js";
 export type { ApiKeyRecord, ApiKeys } from "./ports/api-keys.js";
 export type { ApprovalChange, ApprovalRecord, Approvals, ApprovalStatus } from "./ports/approvals.js";
 export type { Counters, CounterState } from "./ports/counters.js";
+export type { Grants, GrantsWrite, HeldRole, RoleHolder, StoredPolicy, SubjectGrants } from "./ports/grants.js";
 export type { Leases } from "./ports/leases.js";
 export type {
   BucketCell,

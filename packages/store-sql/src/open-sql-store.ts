@@ -2,6 +2,7 @@ import { type Clock, invalidOption, type Ports, type StoreLifecycle } from "@por
 import { createSqlApiKeys } from "./api-keys.js";
 import { createSqlApprovals } from "./approvals.js";
 import { createSqlCounters } from "./counters.js";
+import { createSqlGrants } from "./grants.js";
 import { createSqlLeases } from "./leases.js";
 import { createSqlLimits } from "./limits.js";
 import { createSqlLog } from "./log.js";
@@ -81,6 +82,7 @@ export async function openSqlStore(target: Exclude<SqlTarget, SqlStore>, options
     outbox: createSqlOutbox(driver),
     leases: createSqlLeases(driver),
     records: createSqlRecords(driver),
+    grants: createSqlGrants(driver),
     ping: () => ping(driver),
     close: () => driver.close(),
   });

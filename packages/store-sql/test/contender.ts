@@ -10,8 +10,11 @@ process.stdout.write("ready\n");
 await once(process.stdin, "data");
 
 const hour = 3_600_000;
-const { tickets, counters, limits, sessions, leases, records, log, outbox, approvals, subjects } = store;
-const won = { put: 0, taken: 0, counted: 0, limited: 0, placed: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 };
+const { tickets, counters, limits, sessions, leases, records, log, outbox, approvals, subjects, grants } = store;
+const won = {
+  ...{ put: 0, taken: 0, counted: 0, limited: 0, placed: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 },
+  ...{ granted: 0, resigned: 0, agreed: 0 },
+};
 const tier = { kind: "bucket", id: "tier", capacity: 50, intervalMs: hour, cost: 1 } as const;
 const claimed: string[] = [];
 let longestMs = 0;
@@ -33,6 +36,11 @@ await Promise.all(
     const { record, created } = await approvals.open({ ...asked, id: own, ttlMs: hour });
     count("opened", created);
     count("changed", (await approvals.update(record.id, { revision: 1 }, { status: "APPROVED" })) !== undefined);
+    const held = [{ role: "member", standing: true, value: own }];
+    count("granted", (await grants.writeSubject("w", `subject-${round}`, 0, held, [])).kind === "written");
+    const resign = (owner: string) => grants.writeSubject(`w-${round}`, owner, 1, [], ["owner"]);
+    for (const { kind } of await Promise.all([resign("ada"), resign("bob")])) count("resigned", kind === "written");
+    count("agreed", (await grants.writePolicy("policy", round, own)) !== undefined);
     await subjects.bump("ada", "tokenVersion");
     await sessions.create({ id: own, subjectId: "capped", refreshHash: "h", ttlMs: hour, data: "" }, 3);
     const start = performance.now();

@@ -62,6 +62,17 @@ function laws(create: () => Promise<Fresh>): void {
     await store.close();
   });
 
+  it("a database of an earlier release is brought up with its data", async () => {
+    const { target, run } = await create();
+    await migrate(target, "up");
+    for (const _ of migrations.slice(1)) await migrate(target, "down");
+    await run("INSERT INTO portcullis_tickets (key, value, expires_at) VALUES ('key', 'value', 9000000000000)");
+    const store = await openSqlStore(target);
+    expect(await store.tickets.peek("key")).toBe("value");
+    expect(await store.grants.writePolicy("p", 0, "{}")).toBe(1);
+    await store.close();
+  });
+
   it("a database that a newer release has migrated is refused, and so is a migration that was changed", async () => {
     const { target, run } = await create();
     await migrate(target, "up");

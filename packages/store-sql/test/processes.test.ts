@@ -21,6 +21,10 @@ async function race(target: string, processes: number): Promise<void> {
   const store = await openSqlStore(target, { deadlineMs: 30_000 });
   for (let round = 0; round < ROUNDS; round += 1) await store.tickets.put(`there-${round}`, "v", 3_600_000);
   await store.sessions.create({ id: "session", subjectId: "ada", refreshHash: "hash-0", ttlMs: 3_600_000, data: "{}" }, 0);
+  const owner = [{ role: "owner", standing: true, value: "{}" }];
+  for (let round = 0; round < ROUNDS; round += 1) {
+    for (const id of ["ada", "bob"]) await store.grants.writeSubject(`w-${round}`, id, 0, owner, []);
+  }
   const queued = Array.from({ length: 100 }, (_, index) => `d${index}`);
   await store.outbox.enqueue(
     queued.map((id, index) => ({ id, endpointId: `e${index % 7}`, workspaceId: "w", eventType: "t", body: text.encode(id) })),
@@ -32,10 +36,17 @@ async function race(target: string, processes: number): Promise<void> {
   const reports = await Promise.all(children.map(async (child) => JSON.parse((await child.line()) ?? "") as Report)); // what contender.ts prints
 
   const sum = (name: string): number => reports.reduce((total, { won }) => total + (won[name] ?? 0), 0);
-  for (const name of ["put", "taken", "leased", "inserted", "opened", "changed"]) expect([name, sum(name)]).toEqual([name, ROUNDS]);
+  const once = ["put", "taken", "leased", "inserted", "opened", "changed", "granted", "resigned"];
+  for (const name of once) expect([name, sum(name)]).toEqual([name, ROUNDS]);
   expect([sum("counted"), sum("limited"), sum("placed")]).toEqual([50, 50, 20]);
   // Each hash leads to the next one, so each is exchanged at most once.
   expect((await store.sessions.find("session"))?.refreshHash).toBe(`hash-${sum("rotated")}`);
+  // So do a policy's revisions.
+  expect((await store.grants.readPolicy("policy"))?.revision).toBe(sum("agreed"));
+  for (let round = 0; round < ROUNDS; round += 1) {
+    expect(await store.grants.listHolders(`w-${round}`, "owner", { limit: 9 })).toHaveLength(1);
+  }
+  expect(await store.grants.listHolders("w", "member", { limit: 1_000 })).toHaveLength(ROUNDS);
   expect((await store.sessions.list("capped")).length).toBe(3);
   expect((await store.subjects.read("ada")).tokenVersion).toBe(1 + processes * ROUNDS);
 

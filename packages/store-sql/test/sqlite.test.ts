@@ -175,13 +175,13 @@ describe("an open database", () => {
       await givingOtherwise((value) => {
         if (kind === "bytes") return value instanceof Uint8Array ? "text" : value;
         if (kind === "text") return value === "kept" ? 1 : value;
-        return value === 2 ? null : value;
+        return value === 4_711 ? null : value;
       }),
     );
     const calls = {
       bytes: async () => (await store.log.append("log", empty), store.log.head("log")),
       text: async () => (await store.tickets.put("key", "kept", HOUR_MS), store.tickets.peek("key")),
-      number: async () => store.subjects.bump("ada", "tokenVersion"),
+      number: async () => store.counters.add("key", 4_711, { limit: 9_999, windowMs: HOUR_MS }),
     };
     await expect(calls[kind]()).rejects.toThrow("not the one of the migrations");
   });

@@ -4,6 +4,7 @@ import { systemClock, type Clock } from "../runtime/clock.js";
 import { createMemoryApiKeys } from "./api-keys.js";
 import { createMemoryApprovals } from "./approvals.js";
 import { createMemoryCounters } from "./counters.js";
+import { createMemoryGrants } from "./grants.js";
 import { createMemoryLeases } from "./leases.js";
 import { createMemoryLimits, type MemoryLimits } from "./limits.js";
 import { createMemoryLog } from "./log.js";
@@ -60,6 +61,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     outbox: createMemoryOutbox(clock),
     leases: createMemoryLeases(clock),
     records: createMemoryRecords(clock),
+    grants: createMemoryGrants(),
     ping: async () => {},
     close: async () => {},
   });

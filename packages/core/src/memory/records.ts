@@ -1,5 +1,6 @@
 import type { Records, StoredRecord } from "../ports/records.js";
 import type { Clock } from "../runtime/clock.js";
+import { compareCodePoints } from "./compare-code-points.js";
 
 interface Collection {
   readonly byId: Map<string, StoredRecord>;
@@ -64,13 +65,4 @@ export function createMemoryRecords(clock: Clock): Records {
       return Object.freeze({ records: Object.freeze(rest.slice(offset, offset + limit)), total: scoped.length });
     },
   });
-}
-
-/** The order of the UTF-8 bytes, which databases sort by; `<` on strings puts surrogate pairs before U+E000. */
-function compareCodePoints(a: string, b: string): number {
-  const length = Math.min(a.length, b.length);
-  for (let index = 0; index < length; index += 1) {
-    if (a.charCodeAt(index) !== b.charCodeAt(index)) return (a.codePointAt(index) ?? 0) - (b.codePointAt(index) ?? 0) || 0;
-  }
-  return a.length - b.length;
 }

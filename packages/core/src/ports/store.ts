@@ -1,6 +1,7 @@
 import type { ApiKeys } from "./api-keys.js";
 import type { Approvals } from "./approvals.js";
 import type { Counters } from "./counters.js";
+import type { Grants } from "./grants.js";
 import type { Leases } from "./leases.js";
 import type { Limits } from "./limits.js";
 import type { Log } from "./log.js";
@@ -23,6 +24,7 @@ export interface Ports {
   readonly outbox: Outbox;
   readonly leases: Leases;
   readonly records: Records;
+  readonly grants: Grants;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { Migration } from "./migration.js";
 
-/** The tables of the eleven ports. Instants are epoch ms; JSON is the callers' own text. */
+/** The tables of the first eleven ports. Instants are epoch ms; JSON is the callers' own text. */
 export const ports: Migration = Object.freeze({
   version: 1,
   name: "ports",

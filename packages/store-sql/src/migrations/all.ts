@@ -1,5 +1,6 @@
 import { ports } from "./0001-ports.js";
+import { grants } from "./0002-grants.js";
 import type { Migration } from "./migration.js";
 
 /** In order of their versions, which have no gap. */
-export const migrations: readonly Migration[] = Object.freeze([ports]);
+export const migrations: readonly Migration[] = Object.freeze([ports, grants]);

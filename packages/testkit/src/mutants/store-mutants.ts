@@ -2,6 +2,7 @@ import { createMemoryStore } from "@portcullis/core";
 import type { ManualClock } from "../manual-clock.js";
 import type { PortName, StoreHost } from "../port-laws/port-law.js";
 import { approvalMutants, logMutants } from "./durable-port-mutants.js";
+import { grantMutants } from "./grant-mutants.js";
 import { apiKeyMutants, recordMutants, sessionMutants, subjectMutants } from "./identity-port-mutants.js";
 import { limitMutants } from "./limit-mutants.js";
 import { placeAndBlockMutants } from "./limit-place-mutants.js";
@@ -43,6 +44,7 @@ export const storeMutants: readonly StoreMutant[] = Object.freeze([
   ...mutantsOf("sessions", sessionMutants),
   ...mutantsOf("apiKeys", apiKeyMutants),
   ...mutantsOf("records", recordMutants),
+  ...mutantsOf("grants", grantMutants),
   ...mutantsOf("approvals", approvalMutants),
   ...mutantsOf("log", logMutants),
   ...mutantsOf("outbox", outboxMutants),

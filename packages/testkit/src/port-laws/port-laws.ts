@@ -1,6 +1,7 @@
 import { apiKeyLaws } from "./api-key-laws.js";
 import { approvalLaws } from "./approval-laws.js";
 import { counterLaws } from "./counter-laws.js";
+import { grantLaws } from "./grant-laws.js";
 import { leaseLaws } from "./lease-laws.js";
 import { limitLaws } from "./limit-laws.js";
 import { logLaws } from "./log-laws.js";
@@ -24,6 +25,7 @@ export const portLaws: Readonly<Record<PortName, readonly PortLaw[]>> = Object.f
   outbox: outboxLaws,
   leases: leaseLaws,
   records: recordLaws,
+  grants: grantLaws,
 });
 
 /**
