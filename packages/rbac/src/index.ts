@@ -1,3 +1,5 @@
+export { createAssignments } from "./assignments/create-assignments.js";
+export { loadAssignments } from "./assignments/load-assignments.js";
 export { normaliseDepartment } from "./decision/find-org-role.js";
 export { RbacError } from "./errors.js";
 export { adminSecureEndpoint } from "./guards/admin-secure-endpoint.js";
@@ -22,6 +24,22 @@ export { policyMatrix } from "./policy/policy-matrix.js";
 export { standardOrgRoles, standardPermissions, standardPersonas, standardRoles, workflowPermissions } from "./policy/presets.js";
 export { withShadow } from "./policy/with-shadow.js";
 
+export type {
+  AssignmentActor,
+  AssignmentEvent,
+  AssignmentPlace,
+  AssignmentResult,
+  Assignments,
+  Consistency,
+  Held,
+  NewAssignment,
+  ResolvedPrincipal,
+  SubjectAssignments,
+} from "./assignments/assignments.js";
+export type { AssignmentsOptions } from "./assignments/create-assignments.js";
+export type { Assignment, AssignmentKind } from "./assignments/held-role.js";
+export type { LoadAssignmentsOptions } from "./assignments/load-assignments.js";
+export type { RoleDefinitions } from "./assignments/stored-roles.js";
 export type { Given } from "./decision/can-grant.js";
 export type {
   CheckOptions,
@@ -55,6 +73,6 @@ export type { PermissionChange, PolicyDiff } from "./policy/diff.js";
 export type { Grant, PermissionKey, PermissionTree } from "./policy/permission-key.js";
 export type { PrincipalType } from "./policy/policy.js";
 export type { MatrixCell, PolicyMatrix } from "./policy/policy-matrix.js";
-export type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions } from "./policy/rbac.js";
+export type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions, RoleDescription } from "./policy/rbac.js";
 export type { RbacEvent } from "./policy/rbac-event.js";
 export type { ShadowDifference, ShadowOptions } from "./policy/with-shadow.js";

@@ -1,6 +1,6 @@
 import { noMetrics, systemClock } from "@portcullis/core";
 import { describe, expect, test } from "vitest";
-import { Constraints } from "../src/policy/compile-constraints.js";
+import { Constraints, parseConstraints } from "../src/policy/compile-constraints.js";
 import { Universe } from "../src/policy/compile-permissions.js";
 import { compileRoles } from "../src/policy/compile-roles.js";
 import { decide } from "../src/decision/decide.js";
@@ -32,7 +32,7 @@ describe("what is remembered of role lists", () => {
 
   test("is bounded by decisions too, and none of them changes by it", () => {
     const unions = unionsOf();
-    const constraints = new Constraints(undefined, roles);
+    const constraints = new Constraints(parseConstraints(undefined), roles);
     const orgRoles = { byName: new Map(), heldBy: new Set(), grantAnything: false };
     const policy = { version: 1, roles, unions, constraints, orgRoles, personas: new Map() };
     const first = unions.of(["role0"]);

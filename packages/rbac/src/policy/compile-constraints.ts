@@ -30,16 +30,36 @@ export interface Violation {
 
 type Constraint = Required<SeparationOfDuty>;
 
-/** Constraints, checked against the roles that there are. */
-export class Constraints {
-  readonly #static: readonly Constraint[];
-  readonly #dynamic: readonly Constraint[];
+/** Constraints as they were written, checked and copied; not yet against the roles that there are. */
+export interface ParsedConstraints {
+  readonly static: readonly Constraint[];
+  readonly dynamic: readonly Constraint[];
+}
 
-  /** @throws {RbacError} `unknown_role`, `invalid_constraint` @throws {ConfigurationError} `invalid_option` */
-  constructor(definitions: unknown, roles: ReadonlyMap<string, Role>) {
-    const { static: statics, dynamic } = ownOptions("constraints", (definitions ?? {}) as RbacConstraints, ["static", "dynamic"]);
-    this.#static = parseConstraints("constraints.static", statics, roles);
-    this.#dynamic = parseConstraints("constraints.dynamic", dynamic, roles);
+/** @throws {RbacError} `invalid_constraint` @throws {ConfigurationError} `invalid_option` */
+export function parseConstraints(definitions: unknown): ParsedConstraints {
+  const { static: statics, dynamic } = ownOptions("constraints", (definitions ?? {}) as RbacConstraints, ["static", "dynamic"]);
+  return Object.freeze({ static: parseList("constraints.static", statics), dynamic: parseList("constraints.dynamic", dynamic) });
+}
+
+/** Constraints over the roles that there are. */
+export class Constraints {
+  readonly #assigned: readonly Constraint[];
+  readonly #active: readonly Constraint[];
+
+  /** @throws {RbacError} `unknown_role`, `invalid_constraint` */
+  constructor(parsed: ParsedConstraints, roles: ReadonlyMap<string, Role>) {
+    this.#assigned = parsed.static;
+    this.#active = [...parsed.static, ...parsed.dynamic];
+    for (const { name, roles: apart } of this.#active) {
+      const unknown = apart.find((role) => !roles.has(role));
+      if (unknown === undefined) continue;
+      throw new RbacError(
+        "unknown_role",
+        `The constraint "${name}" names ${shown(unknown)}, which is not defined. Define it or correct the name.`,
+      );
+    }
+    if (this.#active.length === 0) return;
     for (const role of roles.values()) {
       const violation = this.violationOf([role], "active");
       if (violation === undefined) continue;
@@ -57,7 +77,7 @@ export class Constraints {
    * @param held `assigned`: static constraints only. `active`: dynamic ones too.
    */
   violationOf(roles: readonly Role[], held: "assigned" | "active"): Violation | undefined {
-    const constraints = held === "assigned" ? this.#static : [...this.#static, ...this.#dynamic];
+    const constraints = held === "assigned" ? this.#assigned : this.#active;
     if (constraints.length === 0) return undefined;
     const names = new Set(roles.flatMap((role) => lineageOf(role).map(({ name }) => name)));
     for (const { name, roles: apart, cardinality } of constraints) {
@@ -68,28 +88,24 @@ export class Constraints {
   }
 }
 
-function parseConstraints(option: string, value: unknown, known: ReadonlyMap<string, Role>): readonly Constraint[] {
+function parseList(option: string, value: unknown): readonly Constraint[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalidOption(option, value, "a list of constraints");
-  return value.map((definition: SeparationOfDuty, index) => {
-    const where = `${option}[${index}]`;
-    const { name, roles, cardinality = 2 } = ownOptions(where, definition, ["name", "roles", "cardinality"]);
-    if (typeof name !== "string" || name === "") throw invalidOption(`${where}.name`, name, "a non-empty string");
-    if (!Array.isArray(roles)) throw invalidOption(`${where}.roles`, roles, "a list of roles");
-    for (const role of roles as readonly unknown[]) {
-      if (typeof role === "string" && known.has(role)) continue;
-      throw new RbacError(
-        "unknown_role",
-        `The constraint "${name}" names ${shown(role)}, which is not defined. Define it or correct the name.`,
-      );
-    }
-    const apart = [...new Set(roles as readonly string[])];
-    if (!Number.isInteger(cardinality) || cardinality < 2 || cardinality > apart.length) {
-      throw new RbacError(
-        "invalid_constraint",
-        `The constraint "${name}" has ${apart.length} roles and cardinality ${String(cardinality)}. Give an integer from 2 to the number of its roles.`,
-      );
-    }
-    return Object.freeze({ name, roles: Object.freeze(apart), cardinality });
-  });
+  return Object.freeze(
+    value.map((definition: SeparationOfDuty, index) => {
+      const where = `${option}[${index}]`;
+      const { name, roles, cardinality = 2 } = ownOptions(where, definition, ["name", "roles", "cardinality"]);
+      if (typeof name !== "string" || name === "") throw invalidOption(`${where}.name`, name, "a non-empty string");
+      if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string"))
+        throw invalidOption(`${where}.roles`, roles, "a list of roles");
+      const apart = [...new Set(roles)];
+      if (!Number.isInteger(cardinality) || cardinality < 2 || cardinality > apart.length) {
+        throw new RbacError(
+          "invalid_constraint",
+          `The constraint "${name}" has ${apart.length} roles and cardinality ${String(cardinality)}. Give an integer from 2 to the number of its roles.`,
+        );
+      }
+      return Object.freeze({ name, roles: Object.freeze(apart), cardinality });
+    }),
+  );
 }

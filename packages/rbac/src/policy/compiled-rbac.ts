@@ -16,36 +16,17 @@ import { makeDecision } from "../decision/make-decision.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import { Constraints } from "./compile-constraints.js";
-import { compileOrgRoles } from "./compile-org-roles.js";
-import { compilePersonas, type PersonaAccess } from "./compile-personas.js";
-import { DEFAULT_NAME_PATTERN, Universe } from "./compile-permissions.js";
+import type { PersonaAccess } from "./compile-personas.js";
+import { hasBit, type Universe } from "./compile-permissions.js";
 import { compileRoles, type Role, type RoleDefinition, shown } from "./compile-roles.js";
-import type { RbacDefinition } from "./define-rbac.js";
 import { diffPolicies, type PolicyDiff } from "./diff.js";
 import { Instruments } from "./instruments.js";
-import type { PermissionTree } from "./permission-key.js";
-import type { OrgRoles, Policy, PrincipalType } from "./policy.js";
-import type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions } from "./rbac.js";
+import type { Policy } from "./policy.js";
+import type { PolicyBase } from "./policy-base.js";
+import type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions, RoleDescription } from "./rbac.js";
 import { RoleUnions } from "./role-unions.js";
 
-const OPTIONS = [
-  "permissions",
-  "roles",
-  "orgRoles",
-  "orgRolesHeldBy",
-  "personas",
-  "readActions",
-  "constraints",
-  "redactDenials",
-  "policyVersion",
-  "namePattern",
-  "metrics",
-  "onEvent",
-  "clock",
-] as const;
-const PRINCIPAL_TYPES: readonly unknown[] = ["user", "service", "apiKey", "system"] satisfies readonly PrincipalType[];
-
-/** The one implementation of {@link Rbac}; made by `defineRbac`. */
+/** The one implementation of {@link Rbac}; made by `defineRbac` and `withRoles`. */
 export class CompiledRbac<
   Key extends string,
   RoleName extends string,
@@ -56,55 +37,22 @@ export class CompiledRbac<
   readonly orgRoles: readonly OrgRoleName[];
   readonly personas: readonly PersonaName[];
   readonly redactDenials: boolean;
+  readonly #base: PolicyBase;
   readonly #universe: Universe;
-  readonly #namePattern: RegExp;
-  readonly #constraints: unknown;
-  readonly #readActions: ReadonlySet<string>;
   readonly #instruments: Instruments;
   // The whole policy behind one reference: replacing it is one assignment.
   #policy: Policy;
 
-  constructor(definition: RbacDefinition<PermissionTree, string>) {
-    const options = ownOptions("defineRbac", definition, OPTIONS);
-    const {
-      redactDenials = false,
-      policyVersion = 1,
-      namePattern = DEFAULT_NAME_PATTERN,
-      orgRolesHeldBy = ["user"],
-      readActions = ["read"],
-      metrics = noMetrics,
-      onEvent,
-      clock = systemClock,
-    } = options;
-    if (typeof redactDenials !== "boolean") throw invalidOption("redactDenials", redactDenials, "true or false");
-    if (!Number.isSafeInteger(policyVersion) || policyVersion < 1) throw invalidOption("policyVersion", policyVersion, "an integer from 1");
-    if (!(namePattern instanceof RegExp)) throw invalidOption("namePattern", namePattern, "a regular expression");
-    if (onEvent !== undefined && typeof onEvent !== "function") throw invalidOption("onEvent", onEvent, "a function");
-    if (!Array.isArray(orgRolesHeldBy) || !orgRolesHeldBy.every((type) => PRINCIPAL_TYPES.includes(type)))
-      throw invalidOption("orgRolesHeldBy", orgRolesHeldBy, `a list of ${PRINCIPAL_TYPES.join(", ")}`);
-    if (!Array.isArray(readActions) || !readActions.every((action) => typeof action === "string"))
-      throw invalidOption("readActions", readActions, "a list of actions");
-    // A copy without g and y: those make test() depend on the test before.
-    this.#namePattern = new RegExp(namePattern.source, namePattern.flags.replaceAll(/[gy]/g, ""));
-    this.#universe = new Universe(options.permissions, this.#namePattern);
-    this.#readActions = new Set(readActions);
-    this.#instruments = new Instruments(metrics, clock, onEvent, this.#universe.permissions.length);
-    this.#constraints = structuredClone(options.constraints);
-    const orgRoles = compileOrgRoles(options.orgRoles, this.#universe, this.#namePattern);
-    const personas = compilePersonas(options.personas, this.#namePattern);
-    this.redactDenials = redactDenials;
-    // The universe was built from Tree, whose keys are Key; the maps from the objects whose keys are the names.
-    this.permissions = this.#universe.keys as readonly Key[];
-    this.orgRoles = Object.freeze([...orgRoles.keys()]) as readonly OrgRoleName[];
-    this.personas = Object.freeze([...personas.keys()]) as readonly PersonaName[];
-    this.#policy = this.#compile(compileRoles(options.roles, this.#universe, this.#namePattern), policyVersion, {
-      orgRoles: {
-        byName: orgRoles,
-        heldBy: new Set(orgRolesHeldBy),
-        grantAnything: [...orgRoles.values()].some(({ grants }) => grants.length > 0),
-      },
-      personas,
-    });
+  /** @param base Built from the types that Key, OrgRoleName and PersonaName are the names of. */
+  constructor(base: PolicyBase, roles: unknown, policyVersion: number, instruments: Instruments) {
+    this.#base = base;
+    this.#universe = base.universe;
+    this.#instruments = instruments;
+    this.redactDenials = base.redactDenials;
+    this.permissions = base.universe.keys as readonly Key[];
+    this.orgRoles = Object.freeze([...base.orgRoles.byName.keys()]) as readonly OrgRoleName[];
+    this.personas = Object.freeze([...base.personas.keys()]) as readonly PersonaName[];
+    this.#policy = this.#compile(roles, policyVersion, "refuse");
     Object.freeze(this);
   }
 
@@ -122,7 +70,7 @@ export class CompiledRbac<
 
   isWrite(permission: Key): boolean {
     const known = this.#universe.find(permission);
-    return known === undefined || !this.#readActions.has(known.actionWildcard.slice("*.".length));
+    return known === undefined || !this.#base.readActions.has(known.actionWildcard.slice("*.".length));
   }
 
   check(identity: Identity | undefined, permission: Key, options?: CheckOptions): Decision {
@@ -189,12 +137,35 @@ export class CompiledRbac<
     return canGrant(this.#policy, this.#universe, actor, given, options) as GrantDecision<Key>; // see the constructor
   }
 
+  isBoundToDepartments(orgRole: string): boolean {
+    return this.#base.orgRoles.byName.get(orgRole)?.extent === "departments";
+  }
+
+  describeRole(name: string): RoleDescription<Key> | undefined {
+    const role = this.#policy.roles.get(name);
+    if (role === undefined) return undefined;
+    const { inherits, grants, denies, allow, deny } = role;
+    return Object.freeze({
+      role: name,
+      inherits: Object.freeze(inherits.map((junior) => junior.name)),
+      grants,
+      denies,
+      allowed: this.#keysIn((bit) => hasBit(allow, bit) && !hasBit(deny, bit)),
+      denied: this.#keysIn((bit) => hasBit(deny, bit)),
+    });
+  }
+
+  withRoles(roles: { readonly [name: string]: RoleDefinition<GrantOf<Key>> }): Rbac<Key, string, OrgRoleName, PersonaName> {
+    const silent = new Instruments(noMetrics, systemClock, undefined, this.permissions.length);
+    return new CompiledRbac<Key, string, OrgRoleName, PersonaName>(this.#base, roles, this.policyVersion + 1, silent);
+  }
+
   diff(other: AnyRbac, identities: Iterable<Identity> = []): PolicyDiff {
     return diffPolicies(this, other, identities);
   }
 
   replaceRoles(roles: { readonly [name: string]: RoleDefinition<GrantOf<Key>> }, options: ReplaceRolesOptions = {}): number {
-    const { version: previousVersion, orgRoles, personas } = this.#policy;
+    const { version: previousVersion } = this.#policy;
     const { policyVersion = previousVersion + 1, unknownGrants = "refuse" } = ownOptions("replaceRoles", options, [
       "policyVersion",
       "unknownGrants",
@@ -203,8 +174,7 @@ export class CompiledRbac<
       throw invalidOption("replaceRoles.policyVersion", policyVersion, `an integer above ${previousVersion}`);
     if (unknownGrants !== "refuse" && unknownGrants !== "ignore")
       throw invalidOption("replaceRoles.unknownGrants", unknownGrants, '"refuse" or "ignore"');
-    const compiled = compileRoles(roles, this.#universe, this.#namePattern, unknownGrants);
-    this.#policy = this.#compile(compiled, policyVersion, { orgRoles, personas });
+    this.#policy = this.#compile(roles, policyVersion, unknownGrants);
     this.#instruments.emit(() => ({ kind: "policy_replaced", policyVersion, previousVersion }));
     return policyVersion;
   }
@@ -227,11 +197,17 @@ export class CompiledRbac<
     }));
   }
 
-  #compile(roles: ReadonlyMap<string, Role>, version: number, rest: Pick<Policy, "personas"> & { readonly orgRoles: OrgRoles }): Policy {
-    const constraints = new Constraints(this.#constraints, roles);
+  #compile(definitions: unknown, version: number, unknownGrants: "refuse" | "ignore"): Policy {
+    const { orgRoles, personas, namePattern, constraints: parsed } = this.#base;
+    const roles = compileRoles(definitions, this.#universe, namePattern, unknownGrants);
+    const constraints = new Constraints(parsed, roles);
     const unions = new RoleUnions(roles, this.#universe.words, () => this.#instruments.unknownRole(), constraints);
     this.#instruments.policyVersion(version);
-    return { ...rest, version, roles, unions, constraints };
+    return { version, roles, unions, constraints, orgRoles, personas };
+  }
+
+  #keysIn(isIn: (bit: number) => boolean): readonly Key[] {
+    return Object.freeze(this.#universe.permissions.filter(({ bit }) => isIn(bit)).map(({ key }) => key as Key)); // see the constructor
   }
 
   #together(names: readonly string[], held: "assigned" | "active"): ConstraintDecision {

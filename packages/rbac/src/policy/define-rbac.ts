@@ -1,11 +1,14 @@
-import { type Clock, type Metrics } from "@portcullis/core";
+import { type Clock, invalidOption, type Metrics, noMetrics, systemClock } from "@portcullis/core";
+import { ownOptions } from "../own-options.js";
 import { CompiledRbac } from "./compiled-rbac.js";
 import type { RbacConstraints } from "./compile-constraints.js";
 import type { OrgRoleDefinition } from "./compile-org-roles.js";
 import type { PersonaDefinition } from "./compile-personas.js";
 import type { RoleDefinition } from "./compile-roles.js";
 import type { Grant, PermissionKey, PermissionTree } from "./permission-key.js";
+import { Instruments } from "./instruments.js";
 import type { PrincipalType } from "./policy.js";
+import { parsePolicyBase } from "./policy-base.js";
 import type { Rbac } from "./rbac.js";
 import type { RbacEvent } from "./rbac-event.js";
 
@@ -69,5 +72,27 @@ export function defineRbac<
   OrgRoleName extends string = never,
   PersonaName extends string = never,
 >(definition: RbacDefinition<Tree, RoleName, OrgRoleName, PersonaName>): Rbac<PermissionKey<Tree>, RoleName, OrgRoleName, PersonaName> {
-  return new CompiledRbac<PermissionKey<Tree>, RoleName, OrgRoleName, PersonaName>(definition);
+  const options: Partial<RbacDefinition<PermissionTree, string>> = ownOptions("defineRbac", definition, OPTIONS);
+  const { policyVersion = 1, metrics = noMetrics, onEvent, clock = systemClock } = options;
+  if (!Number.isSafeInteger(policyVersion) || policyVersion < 1) throw invalidOption("policyVersion", policyVersion, "an integer from 1");
+  if (onEvent !== undefined && typeof onEvent !== "function") throw invalidOption("onEvent", onEvent, "a function");
+  const base = parsePolicyBase(options);
+  const instruments = new Instruments(metrics, clock, onEvent, base.universe.permissions.length);
+  return new CompiledRbac(base, options.roles, policyVersion, instruments);
 }
+
+const OPTIONS = [
+  "permissions",
+  "roles",
+  "orgRoles",
+  "orgRolesHeldBy",
+  "personas",
+  "readActions",
+  "constraints",
+  "redactDenials",
+  "policyVersion",
+  "namePattern",
+  "metrics",
+  "onEvent",
+  "clock",
+] as const;

@@ -123,6 +123,20 @@ export interface Rbac<
    */
   canGrant(actor: Identity | undefined, given: Given<GrantOf<Key>>, options?: CheckOptions): GrantDecision<Key>;
 
+  /** Whether an organisation role counts only for its holder's departments; `false` for one that the policy does not have. */
+  isBoundToDepartments(orgRole: string): boolean;
+
+  /** What a role is and amounts to; `undefined` for one that the policy does not have. */
+  describeRole(role: string): RoleDescription<Key> | undefined;
+
+  /**
+   * The same policy with other roles, to ask what it would say: `rbac.diff(rbac.withRoles(roles), accounts)`. It has no metrics and
+   * no observer, and the version that `replaceRoles` would give it.
+   *
+   * @throws {RbacError} The roles do not compile.
+   */
+  withRoles(roles: { readonly [name: string]: RoleDefinition<GrantOf<Key>> }): Rbac<Key, string, OrgRoleName, PersonaName>;
+
   /**
    * How another policy differs: what is declared, what each role gains and loses, and which of the identities would notice.
    *
@@ -141,6 +155,18 @@ export interface Rbac<
 
   /** Counts a guard's denial and emits it as an event; guards of your own call it so that they are seen the same way. Never throws. */
   reportDenial(denial: Denial): void;
+}
+
+/** A role as it is written, and what it amounts to. */
+export interface RoleDescription<Key extends string = string> {
+  readonly role: string;
+  readonly inherits: readonly string[];
+  readonly grants: readonly string[];
+  readonly denies: readonly string[];
+  /** Every permission it gives, inherited ones included and without those that it denies. */
+  readonly allowed: readonly Key[];
+  /** Every permission it denies, inherited denials included. */
+  readonly denied: readonly Key[];
 }
 
 /** How roles are put in force. */
