@@ -1,3 +1,4 @@
+export { authzenRoutes } from "./authzen/authzen-routes.js";
 export { defineRbac } from "./define-rbac.js";
 export { RbacError } from "./errors.js";
 export { manifest, permissionOf, unguardedRoutes } from "./guards/manifest.js";
@@ -8,6 +9,8 @@ export { requireRoles } from "./guards/require-roles.js";
 export { secureEndpoint } from "./guards/secure-endpoint.js";
 export { standardPermissions, standardRoles, workflowPermissions } from "./presets.js";
 
+export type { AuthzenRoutesOptions } from "./authzen/authzen-routes.js";
+export type { AuthzenAction, AuthzenCircumstances, AuthzenResource, AuthzenSubject } from "./authzen/evaluation.js";
 export type { RoleDefinition } from "./compile-roles.js";
 export type {
   CheckOptions,
