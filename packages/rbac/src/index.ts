@@ -1,5 +1,6 @@
 export { createAssignments } from "./assignments/create-assignments.js";
 export { loadAssignments } from "./assignments/load-assignments.js";
+export { authzenRoutes } from "./authzen/authzen-routes.js";
 export { normaliseDepartment } from "./decision/find-org-role.js";
 export { RbacError } from "./errors.js";
 export { adminSecureEndpoint } from "./guards/admin-secure-endpoint.js";
@@ -40,6 +41,8 @@ export type { AssignmentsOptions } from "./assignments/create-assignments.js";
 export type { Assignment, AssignmentKind } from "./assignments/held-role.js";
 export type { LoadAssignmentsOptions } from "./assignments/load-assignments.js";
 export type { RoleDefinitions } from "./assignments/stored-roles.js";
+export type { AuthzenRoutesOptions } from "./authzen/authzen-routes.js";
+export type { AuthzenAction, AuthzenCircumstances, AuthzenResource, AuthzenSubject } from "./authzen/evaluation.js";
 export type { Given } from "./decision/can-grant.js";
 export type {
   CheckOptions,
