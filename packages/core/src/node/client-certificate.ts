@@ -47,6 +47,7 @@ function distinguishedName(lines: string): string {
     .join(",");
 }
 
+// oxlint-disable-next-line no-control-regex -- JSON text has none: RFC 8259 §7
 const QUOTED = /"(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*"/g;
 const NAME = new RegExp(`((?:[^",]|${QUOTED.source})+)(?:, |$)`, "y");
 
