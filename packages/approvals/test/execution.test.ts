@@ -298,8 +298,9 @@ describe("resending the request with Approval-Id", () => {
     const { approvals } = fixture();
     const facts = createFacts();
     facts.set(principalFact, ada);
-    const line = { method: "POST", target: "/", route: "/", ip: undefined, facts, param: () => undefined };
-    const request = { ...line, header: () => "a, b", headerCount: () => 2, rawBody: () => Promise.resolve(new Uint8Array()) };
+    const line = { method: "POST", target: "/", route: "/", ip: undefined, clientCertificate: undefined, facts };
+    const unused = { param: () => undefined, removeHeader: () => {} };
+    const request = { ...line, ...unused, header: () => "a, b", headerCount: () => 2, rawBody: () => Promise.resolve(new Uint8Array()) };
     const guard = requireApproval(approvals, { riskLevel: "HIGH", operationType: "a:b", description: "x" });
     expect(await guard.check(request)).toMatchObject({ kind: "deny", problem: { code: 2001 } });
   });

@@ -78,15 +78,18 @@ export function codeOf(result: AuthResult<unknown>): number | "ok" {
   return result.kind === "denied" ? result.problem.code : "ok";
 }
 
-export function requestOf(headers: Record<string, string> = {}, counts: Record<string, number> = {}): GuardRequest {
+export function requestOf(fields: Record<string, string> = {}, counts: Record<string, number> = {}): GuardRequest {
+  const headers = new Map(Object.entries(fields));
   return {
     method: "GET",
     target: "/",
     route: undefined,
     ip: undefined,
     facts: createFacts(),
-    header: (name) => headers[name],
-    headerCount: (name) => counts[name] ?? (name in headers ? 1 : 0),
+    clientCertificate: undefined,
+    header: (name) => headers.get(name),
+    headerCount: (name) => (headers.has(name) ? (counts[name] ?? 1) : 0),
+    removeHeader: (name) => void headers.delete(name.toLowerCase()),
     param: () => undefined,
     rawBody: async () => new Uint8Array(),
   };

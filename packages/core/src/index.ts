@@ -41,6 +41,7 @@ export { securityHeaders } from "./http/security-headers.js";
 export { JsonRefused, parseStrictJson } from "./http/strict-json.js";
 export { settleAfterBody } from "./http/settle-after-body.js";
 export { toFetchHandler } from "./http/to-fetch-handler.js";
+export { withoutHeader } from "./http/without-header.js";
 export { problems } from "./problem/catalogue.js";
 export { ConfigurationError, DuplicateLogKey, invalidOption, ProblemError, StoreUnavailable } from "./problem/errors.js";
 export { CATEGORIES, defineProblem, problemBody } from "./problem/problem.js";
@@ -52,6 +53,7 @@ export { quietly } from "./runtime/quietly.js";
 
 export type { Access } from "./guard/access.js";
 export type { Answer } from "./guard/answer.js";
+export type { ClientCertificate } from "./guard/client-certificate.js";
 export type { FactKey, Facts } from "./guard/facts.js";
 export type { Guard, GuardRequest, MaybePromise, Outcome, Settle, Verdict } from "./guard/guard.js";
 export type { HeaderField, HeaderList, WriteField } from "./guard/header-list.js";

@@ -12,7 +12,7 @@ const via = (ip: string, forwarded?: string): string | undefined =>
   behind(requestOf({ ip, ...(forwarded === undefined ? {} : { headers: { "x-forwarded-for": forwarded } }) })).address;
 
 /** A request of Node that carries these field lines. */
-function nodeRequestOf(ip: string, rawHeaders: readonly string[]) {
+function nodeRequestOf(ip: string, rawHeaders: string[]) {
   const nothing = (): undefined => undefined;
   const stream = { read: nothing, resume: nothing, unshift: nothing, on: nothing, off: nothing, destroyed: false, readableDidRead: false };
   const body = {

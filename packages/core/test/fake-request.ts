@@ -11,15 +11,18 @@ export function requestOf(
     body?: string;
   } = {},
 ): GuardRequest {
-  const { method = "GET", target = "/", ip, headers = {}, counts = {}, body = "" } = parts;
+  const { method = "GET", target = "/", ip, counts = {}, body = "" } = parts;
+  const headers = new Map(Object.entries(parts.headers ?? {}));
   return {
     method,
     target,
     ip,
     route: undefined,
     facts: createFacts(),
-    header: (name) => headers[name],
-    headerCount: (name) => counts[name] ?? (name in headers ? 1 : 0),
+    clientCertificate: undefined,
+    header: (name) => headers.get(name),
+    headerCount: (name) => (headers.has(name) ? (counts[name] ?? 1) : 0),
+    removeHeader: (name) => void headers.delete(name.toLowerCase()),
     param: () => undefined,
     rawBody: async () => new TextEncoder().encode(body),
   };

@@ -41,7 +41,7 @@ async function drain(req: IncomingMessage): Promise<Buffer> {
 }
 
 /** A request that carries only headers. */
-function withHeaders(rawHeaders: readonly string[]): NodeRequest {
+function withHeaders(rawHeaders: string[]): NodeRequest {
   const nothing = (): undefined => undefined;
   const body = { read: nothing, resume: nothing, unshift: nothing, on: nothing, off: nothing, destroyed: false, readableDidRead: false };
   const stream = {
@@ -71,6 +71,47 @@ describe("header and headerCount", () => {
         expect(request.header(asked)).toBe(values.length === 0 ? undefined : values.join(asked === "cookie" ? "; " : ", "));
       }),
     );
+  });
+});
+
+describe("removeHeader", () => {
+  const name = fc.constantFrom("authorization", "cookie", "set-cookie", "host", "x-a", "x_a", "__proto__", "constructor");
+  const lines = fc.array(fc.tuple(name, fc.boolean(), fc.string()), { maxLength: 12 });
+
+  test("leaves exactly the other lines, in their order", () => {
+    fc.assert(
+      fc.property(lines, name, (fields, removed) => {
+        const raw = fields.map(([field, capitals, value]) => [capitals ? field.toUpperCase() : field, value] as const);
+        const list = raw.flat();
+        const request = withHeaders(list);
+        request.removeHeader(removed);
+        expect([...list]).toEqual(raw.filter(([field]) => field.toLowerCase() !== removed).flat());
+        expect([request.header(removed), request.headerCount(removed)]).toEqual([undefined, 0]);
+      }),
+    );
+  });
+
+  test.each(["before", "after"])("takes a field out of everything that Node makes of the lines, %s it was made", async (when) => {
+    const head = "GET / HTTP/1.1\r\nHost: a\r\nX-A: 1\r\nx-a: 2\r\nX_A: 3\r\nSet-Cookie: b\r\nX-B: 4\r\n\r\n";
+    const seen = await serve([head], async (request, req) => {
+      if (when === "after") expect([req.headers["x-a"], req.headersDistinct["x-a"]]).toEqual(["1, 2", ["1", "2"]]);
+      for (const field of ["X-A", "set-cookie", "x-absent"]) request.removeHeader(field);
+      return [req.headers, { ...req.headersDistinct }, [...req.rawHeaders]];
+    });
+    expect(seen).toEqual([
+      { host: "a", x_a: "3", "x-b": "4" },
+      { host: ["a"], x_a: ["3"], "x-b": ["4"] },
+      ["Host", "a", "X_A", "3", "X-B", "4"],
+    ]);
+  });
+
+  test("takes out what a middleware has put into the headers", async () => {
+    const seen = await serve(["GET / HTTP/1.1\r\nHost: a\r\n\r\n"], async (request, req) => {
+      req.headers["x-a"] = "1";
+      request.removeHeader("x-a");
+      return req.headers;
+    });
+    expect(seen).toEqual({ host: "a" });
   });
 });
 
@@ -163,6 +204,14 @@ describe("toRequest", () => {
   test.each(["a b", "[", "", "user@x:y"])("is localhost where the Host %j is no host", async (host) => {
     const request = await toRequest(`GET /a HTTP/1.1\r\nHost: ${host}`);
     expect(new URL(request.url).pathname).toBe("/a");
+  });
+
+  test("is localhost where the Host was removed", async () => {
+    const request = await serve(["GET /a HTTP/1.1\r\nHost: a\r\n\r\n"], async (guarded, _req, res) => {
+      guarded.removeHeader("host");
+      return guarded.toRequest(res);
+    });
+    expect([request.url, request.headers.has("host")]).toEqual(["http://localhost/a", false]);
   });
 
   test("takes no authority from an absolute target", async () => {

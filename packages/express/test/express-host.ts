@@ -1,5 +1,5 @@
 import { createApp } from "@portcullis/core";
-import { type AdapterHost, type AdapterSetup, type NativeReply, type NativeRoute, toApp } from "@portcullis/testkit";
+import { type AdapterHost, type AdapterSetup, type NativeReply, type NativeRoute, nodeHeader, toApp } from "@portcullis/testkit";
 import express, { type Request, type Response } from "express";
 import express4 from "express4";
 import { createGuard, facts, listen, mount } from "../src/index.js";
@@ -30,11 +30,15 @@ function nativeHost(name: string, framework: typeof express): AdapterHost {
   };
 }
 
-function application(framework: typeof express, { parserFirst, mounts = [], routes = [], app, onFault }: AdapterSetup): express.Express {
+function application(
+  framework: typeof express,
+  { parserFirst, headersFirst, mounts = [], routes = [], app, onFault }: AdapterSetup,
+): express.Express {
   const options = onFault === undefined ? {} : { onFault };
   const guard = createGuard(options);
   const application = framework();
   if (parserFirst === true) application.use(framework.json());
+  if (headersFirst === true) application.use((req, _res, next) => (headerOf(req, "host"), next()));
   for (const guards of mounts) application.use(guard(...guards));
   for (const route of routes) {
     const method = route.method === "GET" ? "get" : "post";
@@ -50,7 +54,11 @@ function parser(framework: typeof express, parserFirst: boolean | undefined): ex
 }
 
 async function run(route: NativeRoute, req: Request, res: Response): Promise<void> {
-  await send(await route.handle({ facts: facts(req), json: async () => req.body }), res);
+  await send(await route.handle({ facts: facts(req), json: async () => req.body, header: (name) => headerOf(req, name) }), res);
+}
+
+function headerOf(req: Request, name: string): readonly (string | undefined)[] {
+  return [req.get(name), ...nodeHeader(req, name)];
 }
 
 async function send(reply: NativeReply, res: Response): Promise<void> {

@@ -17,6 +17,14 @@ test("guards run under inject, read the body there, and the handler still parses
   expect((await app.inject({ url: "/nowhere" })).headers.vary).toBe("Origin");
 });
 
+test("a field is removed under inject, too", async () => {
+  const app = Fastify();
+  app.addHook("onRequest", guard({ name: "strip", check: (request) => (request.removeHeader("x-user-id"), ALLOW) }));
+  app.get("/seen", ({ headers, raw }) => [headers["x-user-id"] ?? null, raw.rawHeaders.includes("x-user-id"), headers["x-a"]]);
+  const response = await app.inject({ url: "/seen", headers: { "X-User-ID": "eve", "x-a": "1" } });
+  expect(response.json()).toEqual([null, false, "1"]);
+});
+
 test("settle runs under inject", async () => {
   const outcomes: unknown[] = [];
   const app = Fastify();

@@ -1,4 +1,4 @@
-import { FetchGuardRequest, type HeaderList } from "@portcullis/core";
+import { FetchGuardRequest, type HeaderList, withoutHeader } from "@portcullis/core";
 import { type NodeIncoming, type NodeOutgoing, type NodeRequest, nodeRequest, type Routing } from "@portcullis/core/node";
 import type { Context } from "hono";
 import { routePath } from "hono/route";
@@ -10,6 +10,12 @@ const routing: Routing<Context> = {
     return pattern === "" || pattern.includes("*") ? undefined : pattern;
   },
   param: (c, name) => c.req.param(name),
+  // Hono reads header fields of the Fetch request, which may have been made of Node's before. It is asked first whether there is
+  // anything to remove: that it copies its fields costs more than all else here.
+  removeHeader: (c, name) => {
+    if (requestOf(c).headerCount(name) === 0 && !c.req.raw.headers.has(name)) return;
+    c.req.raw = withoutHeader(c.req.raw, name);
+  },
 };
 
 /** A guard request on a runtime without Node: from the Fetch request alone. */

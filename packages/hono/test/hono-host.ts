@@ -1,5 +1,15 @@
+import type { IncomingMessage } from "node:http";
 import { createApp, toFetchHandler } from "@portcullis/core";
-import { type AdapterHost, type AdapterSetup, type NativeReply, toApp, toFetchResponse, toStream } from "@portcullis/testkit";
+import {
+  type AdapterHost,
+  type AdapterSetup,
+  fetchHeader,
+  type NativeReply,
+  nodeHeader,
+  toApp,
+  toFetchResponse,
+  toStream,
+} from "@portcullis/testkit";
 import { type Context, Hono } from "hono";
 import { createGuard, facts, listen, mount } from "../src/index.js";
 
@@ -20,7 +30,7 @@ export const hosts: readonly AdapterHost[] = [
   { name: "an app on Fetch alone", capabilities: [], start: (setup) => listen({ fetch: toFetchHandler(toApp(setup)) }, LOCAL) },
 ];
 
-function application({ parserFirst, mounts = [], routes = [], app, onFault }: AdapterSetup): Hono {
+function application({ parserFirst, headersFirst, mounts = [], routes = [], app, onFault }: AdapterSetup): Hono {
   const options = onFault === undefined ? {} : { onFault };
   const guard = createGuard(options);
   const hono = new Hono();
@@ -30,13 +40,25 @@ function application({ parserFirst, mounts = [], routes = [], app, onFault }: Ad
       await next();
     });
   }
+  if (headersFirst === true) {
+    hono.use(async (c, next) => {
+      headerOf(c, "host");
+      await next();
+    });
+  }
   for (const guards of mounts) hono.use(guard(...guards));
   for (const route of routes) {
     hono.on(route.method, route.path, guard(...(route.guards ?? [])), async (c) =>
-      send(await route.handle({ facts: facts(c), json: () => c.req.json() }), c),
+      send(await route.handle({ facts: facts(c), json: () => c.req.json(), header: (name) => headerOf(c, name) }), c),
     );
   }
   return mount(hono, app ?? createApp({ routes: [] }), options);
+}
+
+function headerOf(c: Context, name: string): readonly (string | undefined)[] {
+  const { incoming } = (c.env ?? {}) as { incoming?: IncomingMessage }; // what node-server puts there
+  const node = incoming === undefined ? [] : nodeHeader(incoming, name);
+  return [c.req.header(name), c.req.header()[name], ...fetchHeader(c.req.raw, name), ...node];
 }
 
 function send(reply: NativeReply, c: Context): Response {

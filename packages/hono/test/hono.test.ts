@@ -23,6 +23,52 @@ test("guards run under app.request, read the body there, and the handler still p
   expect(response.headers.get("x-mark")).toBe("guarded");
 });
 
+const strip: Guard = { name: "strip", check: (request) => (request.removeHeader("authorization"), ALLOW) };
+
+test.each(["POST", "GET"])(
+  "a removed field stays out of every copy of a request that a middleware has opened before: %s",
+  async (method) => {
+    const app = new Hono();
+    app.use(async (c, next) => {
+      // Each makes @hono/node-server keep something: the lines, the fields, the real request behind the light one.
+      expect([c.req.header("authorization"), c.req.raw.headers.get("x-a")]).toEqual(["Bearer a", "1"]);
+      expect(c.req.raw.cache).toBe("default");
+      await next();
+    });
+    app.use(guard(strip));
+    app.all("/", (c) => {
+      const requests = [c.req.raw, c.req.raw.clone(), new Request(c.req.raw.url, c.req.raw), new Request(c.req.raw)];
+      const seen = requests.map(({ headers }) => [...headers.keys()].includes("authorization"));
+      return c.json([
+        ...seen,
+        c.req.header("authorization") ?? null,
+        Object.keys(c.req.header()).includes("authorization"),
+        c.req.header("x-a"),
+      ]);
+    });
+    const server = await listen(app, { port: 0, host: "127.0.0.1" });
+    open.push(server);
+    const response = await fetch(server.url, { method, headers: { authorization: "Bearer a", "x-a": "1" } });
+    expect(await response.json()).toEqual([false, false, false, false, null, false, "1"]);
+  },
+);
+
+test("a removed field is gone where a runtime's fields cannot be changed, and what a parser has read is kept", async () => {
+  const app = new Hono();
+  app.use(async (c, next) => {
+    await c.req.json();
+    await next();
+  });
+  app.use(guard(strip), guard(mark));
+  app.post("/", async (c) => c.json([await c.req.json(), c.req.header("authorization") ?? null, c.req.raw.bodyUsed]));
+  const request = new Request("http://localhost/", { method: "POST", body: "[1]", headers: { authorization: "Bearer a" } });
+  const refuse = (): never => {
+    throw new TypeError("immutable");
+  };
+  Object.defineProperty(request.headers, "delete", { value: refuse });
+  expect(await (await app.request(request)).json()).toEqual([[1], null, true]);
+});
+
 test("an HTTPException with a response of its own keeps it, with the guards' headers; another is a problem", async () => {
   const app = new Hono();
   app.use(guard(mark));

@@ -12,6 +12,8 @@ export function requestOf(given: { ip?: string; target?: string; route?: string;
     facts,
     header: () => undefined,
     headerCount: () => 0,
+    removeHeader: () => {},
+    clientCertificate: undefined,
     param: () => undefined,
     rawBody: () => Promise.resolve(new Uint8Array()),
   };

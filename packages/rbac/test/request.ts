@@ -41,6 +41,8 @@ export function requestOf(principal: Principal | undefined, params: Readonly<Rec
     facts,
     header: () => undefined,
     headerCount: () => 0,
+    removeHeader: () => {},
+    clientCertificate: undefined,
     param: (name) => params[name],
     rawBody: () => Promise.resolve(new Uint8Array()),
   };

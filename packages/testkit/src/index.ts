@@ -1,5 +1,5 @@
 export { adapterLaws, adapterLawsFor } from "./adapter-laws/adapter-laws.js";
-export { toApp, toFetchResponse, toStream } from "./adapter-laws/adapter-host.js";
+export { fetchHeader, nodeHeader, toApp, toFetchResponse, toStream } from "./adapter-laws/adapter-host.js";
 export { adapterMutants } from "./mutants/adapter-mutants.js";
 export { NodeAdapter } from "./mutants/node-adapter.js";
 export { storeMutants } from "./mutants/store-mutants.js";

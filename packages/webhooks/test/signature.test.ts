@@ -228,9 +228,11 @@ describe("the guard", () => {
 
   it("keeps what was verified from those who come after it", async () => {
     const bytes = Buffer.from(body);
-    const line = { method: "POST", target: "/", route: "/", ip: undefined, facts: createFacts(), param: () => undefined };
+    const line = { method: "POST", target: "/", route: "/", ip: undefined, clientCertificate: undefined, facts: createFacts() };
+    const unused = { param: () => undefined, removeHeader: () => {} };
     const headers: Record<string, string> = signed;
-    const request = { ...line, header: (name: string) => headers[name], headerCount: () => 1, rawBody: () => Promise.resolve(bytes) };
+    const read = { header: (name: string) => headers[name], headerCount: () => 1, rawBody: () => Promise.resolve(bytes) };
+    const request = { ...line, ...unused, ...read };
     expect(await guard.check(request)).toEqual({ kind: "allow" });
     bytes.fill(0);
     expect(Buffer.from(request.facts.get(webhookFact)?.body ?? []).toString()).toBe(body);
@@ -242,8 +244,10 @@ describe("the guard", () => {
       target: "/",
       route: "/",
       ip: undefined,
+      clientCertificate: undefined,
       facts: createFacts(),
       param: () => undefined,
+      removeHeader: () => {},
       rawBody: () => Promise.resolve(new Uint8Array()),
     };
     const request = { ...line, header: () => "a, b", headerCount: (name: string) => (name === "webhook-signature" ? 2 : 1) };

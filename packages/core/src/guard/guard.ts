@@ -1,4 +1,5 @@
 import type { Answer } from "./answer.js";
+import type { ClientCertificate } from "./client-certificate.js";
 import type { Facts } from "./facts.js";
 import type { HeaderList } from "./header-list.js";
 import type { JsonValue, Problem } from "../problem/problem.js";
@@ -20,6 +21,12 @@ export interface GuardRequest {
   readonly route: string | undefined;
   /** Address of the socket's peer. Read the caller's address from `clientIpFact` instead: it knows the trusted proxies. */
   readonly ip: string | undefined;
+  /**
+   * The certificate of the caller that the TLS handshake verified against the server's authorities. `undefined` without TLS, without
+   * a certificate, for one that was not verified, and on runtimes that do not show it. Header fields that tell of one
+   * (`X-Forwarded-Client-Cert`) are never an input.
+   */
+  readonly clientCertificate: ClientCertificate | undefined;
   /** What earlier guards learned about this request. */
   readonly facts: Facts;
   /**
@@ -31,6 +38,15 @@ export interface GuardRequest {
   header(name: string): string | undefined;
   /** How many field lines of that name were sent. @param name Lower case. */
   headerCount(name: string): number;
+  /**
+   * Takes a field out of the request, so that neither later guards nor the handler see it: all its lines, whatever their case.
+   * Harmless where there is none. For fields that a caller may not speak for itself, e.g. an identity that only a proxy may add.
+   *
+   * What was made of the field before stays: mount the guard ahead of whatever copies or validates headers. Trailers stay as sent.
+   *
+   * @param name In any case.
+   */
+  removeHeader(name: string): void;
   /** A decoded route parameter; `undefined` where there is none or the framework has not routed yet. */
   param(name: string): string | undefined;
   /**

@@ -151,11 +151,17 @@ class RoutedRequest implements GuardRequest {
   get facts(): GuardRequest["facts"] {
     return this.request.facts;
   }
+  get clientCertificate(): GuardRequest["clientCertificate"] {
+    return this.request.clientCertificate;
+  }
   header(name: string): string | undefined {
     return this.request.header(name);
   }
   headerCount(name: string): number {
     return this.request.headerCount(name);
+  }
+  removeHeader(name: string): void {
+    this.request.removeHeader(name);
   }
   param(name: string): string | undefined {
     return Object.hasOwn(this.params, name) ? this.params[name] : undefined;

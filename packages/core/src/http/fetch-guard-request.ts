@@ -3,6 +3,7 @@ import type { GuardRequest } from "../guard/guard.js";
 import { consumedBefore } from "../node/read-body.js";
 import { problems } from "../problem/catalogue.js";
 import { ProblemError } from "../problem/errors.js";
+import { withoutHeader } from "./without-header.js";
 
 /**
  * A guard request over a Fetch request. Repeated field lines are joined already, so `headerCount` is 0 or 1.
@@ -14,7 +15,7 @@ export class FetchGuardRequest implements GuardRequest {
   #body: Promise<Uint8Array> | undefined;
 
   constructor(
-    private readonly request: Request,
+    private request: Request,
     readonly ip: string | undefined,
   ) {
     this.method = request.method;
@@ -28,6 +29,12 @@ export class FetchGuardRequest implements GuardRequest {
   }
   headerCount(name: string): number {
     return this.request.headers.has(name) ? 1 : 0;
+  }
+  removeHeader(name: string): void {
+    this.request = withoutHeader(this.request, name);
+  }
+  get clientCertificate(): undefined {
+    return undefined;
   }
   get route(): string | undefined {
     return undefined;

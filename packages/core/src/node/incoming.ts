@@ -1,3 +1,5 @@
+import type { NodeCertificate } from "./client-certificate.js";
+
 /**
  * The part of Node's `http.IncomingMessage` that adapters need, as a structure: core imports nothing of Node, and the test
  * doubles of frameworks (Fastify's `inject`) fit as well.
@@ -8,7 +10,11 @@ export interface NodeIncoming {
   /** Set by frameworks that rewrite `url` while routing. */
   readonly originalUrl?: string | undefined;
   /** Names and values in turn, one pair for each field line. */
-  readonly rawHeaders: readonly string[];
+  readonly rawHeaders: string[];
+  /** Made of `rawHeaders` when first read, as is the next. */
+  readonly headers?: Record<string, unknown> | undefined;
+  /** Every line apart; test doubles have none. */
+  readonly headersDistinct?: Record<string, unknown> | undefined;
   readonly socket: NodeSocket;
   /** Whether the whole message was received; absent on test doubles. */
   readonly complete?: boolean | undefined;
@@ -28,7 +34,10 @@ export interface NodeIncoming {
 export interface NodeSocket {
   readonly remoteAddress?: string | undefined;
   readonly encrypted?: boolean | undefined;
+  /** On TLS: whether the handshake verified the peer. */
+  readonly authorized?: boolean | undefined;
   readonly destroyed?: boolean | undefined;
+  getPeerX509Certificate?(): NodeCertificate | undefined;
   once(event: "close", listener: () => void): unknown;
 }
 

@@ -1,8 +1,10 @@
+import type { ClientCertificate } from "../guard/client-certificate.js";
 import { createFacts, type Facts } from "../guard/facts.js";
 import type { GuardRequest } from "../guard/guard.js";
 import type { HeaderList } from "../guard/header-list.js";
 import { problems } from "../problem/catalogue.js";
 import { ConfigurationError, ProblemError } from "../problem/errors.js";
+import { clientCertificateOf } from "./client-certificate.js";
 import type { NodeIncoming, NodeOutgoing } from "./incoming.js";
 import { readBody } from "./read-body.js";
 
@@ -10,6 +12,8 @@ import { readBody } from "./read-body.js";
 export interface Routing<Native> {
   route(native: Native): string | undefined;
   param(native: Native, name: string): string | undefined;
+  /** Takes a field out of what the framework keeps beside Node's own request. @param name Lower case. */
+  removeHeader?(native: Native, name: string): void;
 }
 
 const NOT_ROUTED: Routing<unknown> = { route: () => undefined, param: () => undefined };
@@ -20,7 +24,7 @@ const REQUEST = Symbol.for("@portcullis/request");
 
 // Kept on the list of field lines, which Node makes for each request: Express gives every request a hidden class of its own,
 // and a property more on such an object costs more than all guards that read it.
-type RawHeaders = readonly string[] & { [REQUEST]?: NodeRequest };
+type RawHeaders = string[] & { [REQUEST]?: NodeRequest };
 
 /**
  * The guards' view of a Node request: the same object for every guard mounted on it, however often the framework asks.
@@ -54,7 +58,7 @@ export class NodeRequest implements GuardRequest {
   constructor(
     /** @internal */
     readonly incoming: NodeIncoming,
-    private readonly rawHeaders: readonly string[],
+    private readonly rawHeaders: string[],
   ) {}
 
   get method(): string {
@@ -68,6 +72,9 @@ export class NodeRequest implements GuardRequest {
   }
   get ip(): string | undefined {
     return this.incoming.socket.remoteAddress;
+  }
+  get clientCertificate(): ClientCertificate | undefined {
+    return clientCertificateOf(this.incoming.socket);
   }
   get facts(): Facts {
     return (this.lazyFacts ??= createFacts());
@@ -94,6 +101,20 @@ export class NodeRequest implements GuardRequest {
     return count;
   }
 
+  private framing: { readonly declaredBytes: number | undefined } | undefined = undefined;
+
+  removeHeader(name: string): void {
+    const field = name.toLowerCase();
+    const { incoming } = this;
+    this.routing.removeHeader?.(this.native, field);
+    // Also where no line has it: a middleware may have put it there.
+    if (incoming.headers !== undefined && Object.hasOwn(incoming.headers, field)) delete incoming.headers[field];
+    if (this.headerCount(field) === 0) return;
+    // How the body is framed is a matter of the message: it is as long as it was sent, whatever fields are hidden.
+    this.framing ??= { declaredBytes: this.declaredBytes() };
+    removeLines(incoming, field);
+  }
+
   async rawBody(maxBytes: number): Promise<Uint8Array> {
     this.bytes = await (this.body ??= readBody(this.incoming, this.declaredBytes(), maxBytes));
     if (this.bytes.length > maxBytes) throw new ProblemError(problems.bodyTooLarge());
@@ -108,7 +129,7 @@ export class NodeRequest implements GuardRequest {
   toRequest(outgoing: NodeOutgoing): Request {
     const { method, target, incoming } = this;
     const scheme = incoming.socket.encrypted === true ? "https" : "http";
-    const host = this.header("host");
+    const host = this.header("host") ?? "localhost";
     const path = target.startsWith("/") ? target : "/";
     // A Host that is no host must not fail the request here: whoever cares about it reads the header.
     const url = URL.canParse(`${scheme}://${host}`) ? `${scheme}://${host}${path}` : `${scheme}://localhost${path}`;
@@ -132,6 +153,7 @@ export class NodeRequest implements GuardRequest {
   }
 
   private declaredBytes(): number | undefined {
+    if (this.framing !== undefined) return this.framing.declaredBytes;
     // RFC 9112 §6.3: Transfer-Encoding overrides Content-Length, and a request with neither has no body.
     if (this.header("transfer-encoding") !== undefined) return undefined;
     return Number(this.header("content-length") ?? 0);
@@ -154,6 +176,20 @@ function isField(rawName: string | undefined, name: string): boolean {
   if (rawName === undefined || rawName.length !== name.length) return false;
   // Most names of the right length differ in the first letter: no lower-case copy is made of those.
   return rawName === name || ((rawName.charCodeAt(0) | 0x20) === (name.charCodeAt(0) | 0x20) && rawName.toLowerCase() === name);
+}
+
+function removeLines(incoming: NodeIncoming, name: string): void {
+  // Node makes this late, as it does `headers`, and of as many lines as it once counted: it must be there before they are fewer.
+  const { rawHeaders, headersDistinct } = incoming;
+  if (headersDistinct !== undefined) delete headersDistinct[name];
+  let kept = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (isField(rawHeaders[index], name)) continue;
+    rawHeaders[kept] = rawHeaders[index] as string; // names and values come in pairs
+    rawHeaders[kept + 1] = rawHeaders[index + 1] as string;
+    kept += 2;
+  }
+  rawHeaders.length = kept; // in place: everyone who reads the request reads this list
 }
 
 function headersOf(rawHeaders: readonly string[]): Headers {

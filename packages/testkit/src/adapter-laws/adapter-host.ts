@@ -1,3 +1,4 @@
+import type { IncomingMessage } from "node:http";
 import { type App, createApp, defineRoute, type Facts, type Guard, type MaybePromise, type OnFault, type Route } from "@portcullis/core";
 
 /** What an adapter under test can do by the nature of its platform. */
@@ -24,6 +25,8 @@ export interface AdapterHost {
 export interface AdapterSetup {
   /** Parse JSON bodies with the framework's parser before every guard. Needs `parser`. */
   readonly parserFirst?: boolean;
+  /** Look at a header field in each place that {@link NativeCall.header} looks at, before every guard. Needs `native-routes`. */
+  readonly headersFirst?: boolean;
   /** Each is one `guard(...)`, mounted for all requests. */
   readonly mounts?: readonly (readonly Guard[])[];
   /** Routes of the framework itself. */
@@ -49,6 +52,13 @@ export interface NativeCall {
   readonly facts: Facts;
   /** The body, parsed by the framework's own JSON parser. */
   json(): Promise<unknown>;
+  /**
+   * What the framework's own request says of a header field, one entry for each place where a handler may look: `nodeHeader` and
+   * `fetchHeader` know those of Node's and of Fetch's request. `undefined` where there is no such field.
+   *
+   * @param name Lower case.
+   */
+  header(name: string): readonly (string | undefined)[];
 }
 
 /** How a native handler replies. */
@@ -83,10 +93,23 @@ function toRoute(route: NativeRoute): Route {
     summary: "A native route of a law",
     guards: route.guards ?? [],
     async handle(request, { facts }) {
-      const reply = await route.handle({ facts, json: () => request.json() });
+      const reply = await route.handle({ facts, json: () => request.json(), header: (name) => fetchHeader(request, name) });
       return toFetchResponse(reply);
     },
   });
+}
+
+/** A header field in each place where a handler may look for it on Node's request. */
+export function nodeHeader(request: IncomingMessage, name: string): readonly (string | undefined)[] {
+  const lines = request.rawHeaders.filter((_, index, all) => index % 2 === 1 && all[index - 1]?.toLowerCase() === name);
+  const joined = lines.length === 0 ? undefined : lines.join(", ");
+  return [request.headers[name]?.toString(), request.headersDistinct[name]?.join(", "), joined];
+}
+
+/** A header field in each place where a handler may look for it on a Fetch request; of one whose body is unread, in a clone, too. */
+export function fetchHeader(request: Request, name: string): readonly (string | undefined)[] {
+  const places = request.bodyUsed ? [request] : [request, request.clone()];
+  return places.flatMap(({ headers }) => [headers.get(name) ?? undefined, Object.fromEntries(headers)[name]]);
 }
 
 /** A native reply on the Fetch standard. */

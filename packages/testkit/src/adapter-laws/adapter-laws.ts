@@ -3,11 +3,19 @@ import type { AdapterLaw } from "./adapter-law.js";
 import { bodyLaws } from "./body-laws.js";
 import { factLaws } from "./fact-laws.js";
 import { headerLaws } from "./header-laws.js";
+import { removalLaws } from "./removal-laws.js";
 import { requestLaws } from "./request-laws.js";
 import { settleLaws } from "./settle-laws.js";
 
 /** What is true of every adapter, on every framework. */
-export const adapterLaws: readonly AdapterLaw[] = Object.freeze([...factLaws, ...headerLaws, ...settleLaws, ...bodyLaws, ...requestLaws]);
+export const adapterLaws: readonly AdapterLaw[] = Object.freeze([
+  ...factLaws,
+  ...headerLaws,
+  ...settleLaws,
+  ...bodyLaws,
+  ...requestLaws,
+  ...removalLaws,
+]);
 
 /**
  * The laws that a host can be held to.

@@ -160,6 +160,78 @@ class TrustsNodesHeaders extends Mutant {
   }
 }
 
+// In the places that Node makes of the lines a removed field is gone; among the lines themselves some stay.
+function removeLines(req: IncomingMessage, name: string, isRemoved: (line: string, earlier: number) => boolean): void {
+  const { rawHeaders, headers, headersDistinct } = req; // made before the list is shorter
+  let earlier = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    const line = rawHeaders[index] ?? "";
+    if (line.toLowerCase() === name && isRemoved(line, earlier++)) index -= rawHeaders.splice(index, 2).length;
+  }
+  delete headers[name];
+  delete headersDistinct[name];
+}
+
+class RemovesFirstLine extends Mutant {
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const removeHeader = (name: string): void => removeLines(req, name.toLowerCase(), (_, earlier) => earlier === 0);
+    return changed(super.requestOf(req, matched), { removeHeader });
+  }
+}
+
+class RemovesOneSpelling extends Mutant {
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const removeHeader = (name: string): void => removeLines(req, name.toLowerCase(), (line) => line === name);
+    return changed(super.requestOf(req, matched), { removeHeader });
+  }
+}
+
+class HidesFromGuardsOnly extends Mutant {
+  private readonly hidden = new WeakMap<IncomingMessage, Set<string>>();
+
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const request = super.requestOf(req, matched);
+    const hidden = this.hidden.get(req) ?? new Set();
+    this.hidden.set(req, hidden);
+    return changed(request, {
+      header: (name) => (hidden.has(name) ? undefined : request.header(name)),
+      headerCount: (name) => (hidden.has(name) ? 0 : request.headerCount(name)),
+      removeHeader: (name) => void hidden.add(name.toLowerCase()),
+    });
+  }
+}
+
+class LeavesHeadersAlreadyRead extends Mutant {
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const request = super.requestOf(req, matched);
+    const removeHeader = (name: string): void => {
+      const { headersDistinct } = req;
+      const before = { ...headersDistinct };
+      request.removeHeader(name);
+      Object.assign(headersDistinct, before);
+    };
+    return changed(request, { removeHeader });
+  }
+}
+
+// As gateways do that hand header fields on as environment variables.
+class RemovesLookalikes extends Mutant {
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const request = super.requestOf(req, matched);
+    const removeHeader = (name: string): void => {
+      for (const field of Object.keys(req.headers)) if (field.replaceAll("_", "-") === name.toLowerCase()) request.removeHeader(field);
+    };
+    return changed(request, { removeHeader });
+  }
+}
+
+class RemovesTheBodyToo extends Mutant {
+  protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
+    const request = super.requestOf(req, matched);
+    return changed(request, { removeHeader: (name) => (request.removeHeader(name), void req.resume()) });
+  }
+}
+
 class TrustsForwardedFor extends Mutant {
   protected override requestOf(req: IncomingMessage, matched: undefined): GuardRequest {
     return changed(super.requestOf(req, matched), { ip: req.headers["x-forwarded-for"]?.toString() });
@@ -210,6 +282,12 @@ export const adapterMutants: readonly AdapterMutant[] = Object.freeze([
   { mistake: "waits for a body that was consumed", breaks: ["AD-35"], host: new WaitsForConsumedBody() },
   { mistake: "ignores the body limit", breaks: ["AD-34"], host: new IgnoresBodyLimit() },
   { mistake: "trusts the headers that Node joined or dropped", breaks: ["AD-42"], host: new TrustsNodesHeaders() },
+  { mistake: "removes the first line of a field only", breaks: ["AD-60", "AD-61", "AD-63", "AD-65"], host: new RemovesFirstLine() },
+  { mistake: "hides a removed field from guards only", breaks: ["AD-61", "AD-62", "AD-63"], host: new HidesFromGuardsOnly() },
+  { mistake: "leaves a removed field where it was read before", breaks: ["AD-61", "AD-63"], host: new LeavesHeadersAlreadyRead() },
+  { mistake: "removes a field in one spelling only", breaks: ["AD-60", "AD-61", "AD-62"], host: new RemovesOneSpelling() },
+  { mistake: "removes fields that look alike", breaks: ["AD-61"], host: new RemovesLookalikes() },
+  { mistake: "loses the body with a removed field", breaks: ["AD-64"], host: new RemovesTheBodyToo() },
   { mistake: "trusts X-Forwarded-For", breaks: ["AD-43"], host: new TrustsForwardedFor() },
   { mistake: "normalises the target", breaks: ["AD-40"], host: new NormalisesTarget() },
   { mistake: "lets malformed paths through", breaks: ["AD-45"], host: new LetsMalformedPathsThrough() },

@@ -14,13 +14,14 @@ import {
   stopResponse,
 } from "@portcullis/core";
 import { listenOn, type NodeRequest, nodeRequest, type Routing, sendResponse, settleAfter, writeHeaders } from "@portcullis/core/node";
-import type {
-  AdapterCapability,
-  AdapterHost,
-  AdapterSetup,
-  NativeReply,
-  NativeRoute,
-  RunningAdapter,
+import {
+  type AdapterCapability,
+  type AdapterHost,
+  type AdapterSetup,
+  type NativeReply,
+  type NativeRoute,
+  nodeHeader,
+  type RunningAdapter,
 } from "../adapter-laws/adapter-host.js";
 
 /** The native route that a request matched; `undefined` before routing. */
@@ -45,6 +46,7 @@ export class NodeAdapter implements AdapterHost {
     const app = setup.app ?? createApp({ routes: [] });
     const serve = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
       const parsed = setup.parserFirst === true ? await readJson(req) : undefined;
+      if (setup.headersFirst === true) nodeHeader(req, "host");
       const request = this.requestOf(req, undefined);
       for (const chain of mounts) if (!(await this.pass(chain, request, req, res, setup))) return;
       const matched = match(routes, req);
@@ -52,7 +54,8 @@ export class NodeAdapter implements AdapterHost {
       if (!(await this.pass(matched.chain, this.requestOf(req, matched), req, res, setup))) return;
       try {
         const json = async (): Promise<unknown> => parsed ?? readJson(req);
-        await send(await matched.route.handle({ facts: this.factsOf(request), json }), res);
+        const header = (name: string) => nodeHeader(req, name);
+        await send(await matched.route.handle({ facts: this.factsOf(request), json, header }), res);
       } catch (error) {
         this.respond(res, errorResponse(error, request, setup));
       }
