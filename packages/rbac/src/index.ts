@@ -1,6 +1,7 @@
 export { createAssignments } from "./assignments/create-assignments.js";
 export { loadAssignments } from "./assignments/load-assignments.js";
 export { authzenRoutes } from "./authzen/authzen-routes.js";
+export { decisionKey } from "./decision/decision-key.js";
 export { normaliseDepartment } from "./decision/find-org-role.js";
 export { RbacError } from "./errors.js";
 export { adminSecureEndpoint } from "./guards/admin-secure-endpoint.js";
@@ -24,6 +25,8 @@ export { defineRbac } from "./policy/define-rbac.js";
 export { policyMatrix } from "./policy/policy-matrix.js";
 export { standardOrgRoles, standardPermissions, standardPersonas, standardRoles, workflowPermissions } from "./policy/presets.js";
 export { withShadow } from "./policy/with-shadow.js";
+export { signIdentity } from "./trusted-callers/sign-identity.js";
+export { trustIdentityHeaders } from "./trusted-callers/trust-identity-headers.js";
 
 export type {
   AssignmentActor,
@@ -57,6 +60,7 @@ export type {
   RoleExplanation,
   Scope,
 } from "./decision/decision.js";
+export type { DecisionKeyParts } from "./decision/decision-key.js";
 export type { RbacErrorCode } from "./errors.js";
 export type { AdminSecureEndpointOptions } from "./guards/admin-secure-endpoint.js";
 export type { ManifestEntry } from "./guards/manifest.js";
@@ -79,3 +83,6 @@ export type { MatrixCell, PolicyMatrix } from "./policy/policy-matrix.js";
 export type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions, RoleDescription } from "./policy/rbac.js";
 export type { RbacEvent } from "./policy/rbac-event.js";
 export type { ShadowDifference, ShadowOptions } from "./policy/with-shadow.js";
+export type { SignedIdentityHeaders, SignIdentityOptions } from "./trusted-callers/sign-identity.js";
+export type { TrustedCallerEvent, TrustIdentityHeadersOptions } from "./trusted-callers/trust-identity-headers.js";
+export type { TrustedCaller } from "./trusted-callers/trusted-caller.js";
