@@ -15,13 +15,13 @@ const TIMES = process.env["PORTCULLIS_SOAK"] === "true" ? 20 : 1;
 const ENGINES: readonly { readonly name: string; readonly policies: number; readonly engine: OtherEngine }[] = [
   {
     name: "CASL",
-    policies: 300,
+    policies: 200,
     engine: (policy) => {
       const users = policy.users.map((user) => caslChecker(policy, user, ASKED));
       return Promise.resolve((user, resource, action) => users[user]?.(resource, action) === true);
     },
   },
-  { name: "casbin", policies: 120, engine: casbinChecker },
+  { name: "casbin", policies: 60, engine: casbinChecker },
   { name: "Cedar", policies: 40, engine: (policy) => Promise.resolve(cedarChecker(policy)) },
 ];
 
