@@ -3,6 +3,9 @@
 import { spawn } from "node:child_process";
 
 const env = { ...process.env, PORTCULLIS_SOAK: "true" };
-spawn("node_modules/.bin/vitest", ["run", "-t", "RL-01|RL-02|RL-30"], { stdio: "inherit", env }).once("exit", (code) => {
-  process.exitCode = code ?? 1;
-});
+spawn("node_modules/.bin/vitest", ["run", "-t", "RL-01|RL-02|RL-30|RBAC-4 RBAC-5 RBAC-8|RBAC-6 agrees"], { stdio: "inherit", env }).once(
+  "exit",
+  (code) => {
+    process.exitCode = code ?? 1;
+  },
+);

@@ -42,4 +42,31 @@ describe("what is remembered of role lists", () => {
           throw new Error(`${name} ${permission.key}`);
     expect(unions.of(["role0"])).not.toBe(first);
   });
+
+  test("is kept after it started over, until the bound is reached again", () => {
+    const unions = unionsOf();
+    const policy = { version: 1, roles, unions };
+    const first = unions.of(["role0"]);
+    const ask = (count: number) => {
+      for (let asked = 0; asked < count; asked += 1) {
+        const permission = universe.permissions[asked % 2_000];
+        if (permission !== undefined) decide(policy, permission, { roles: [`role${Math.floor(asked / 2_000)}`] }, undefined);
+      }
+    };
+    ask(65_536);
+    const second = unions.of(["role0"]);
+    expect(second).not.toBe(first);
+    ask(1_000);
+    expect(unions.of(["role0"])).toBe(second);
+  });
+
+  test("does not grow with roles that are repeated or that nobody defined, and these are reported each time", () => {
+    let strangers = 0;
+    const unions = new RoleUnions(roles, universe.words, () => void (strangers += 1));
+    const one = unions.of(["role0"]);
+    expect(unions.of(["role0", "role0", "role0"])).toBe(one);
+    for (let again = 0; again < 3; again += 1) expect(unions.of(["stranger", "role0", "stranger"])).toBe(one);
+    expect(strangers).toBe(6);
+    expect([...(one?.next.keys() ?? [])]).toEqual(["role0"]);
+  });
 });
