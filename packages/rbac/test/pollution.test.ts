@@ -26,6 +26,11 @@ function define(): AnyRbac {
   });
 }
 
+class Session {
+  readonly roles = ["owner"];
+  readonly orgId = "a";
+}
+
 const IDENTITIES: readonly unknown[] = [
   {},
   [],
@@ -39,6 +44,7 @@ const IDENTITIES: readonly unknown[] = [
   { roles: ["owner", "stranger"] },
   { roles: ["toString"] },
   Object.assign(Object.create(null), { roles: ["viewer"] }),
+  new Session(),
   () => ["owner"],
   "owner",
 ];
@@ -95,8 +101,23 @@ function polluted<T>(prototype: object, name: string, value: unknown, work: () =
 
 const NAMES = [
   ...["roles", "scopes", "orgId", "org", "exact", "role", "permissions", "permission", "grants", "denies", "inherits", "redactDenials"],
-  ...["policyVersion", "namePattern", "maxAgeMs", "toleranceMs", "requireAuth", "mfa", "guards", "meta", "type", "orgRoles", "any", "all"],
-  ...["viewer", "owner", "stranger", "users", "read", "users.read", "users.delete", "*", "-1", "x"],
+  ...[
+    "policyVersion",
+    "namePattern",
+    "maxAgeMs",
+    "toleranceMs",
+    "requireAuth",
+    "mfa",
+    "guards",
+    "meta",
+    "type",
+    "orgRoles",
+    "any",
+    "all",
+    "mfaAt",
+    "parts",
+  ],
+  ...["viewer", "owner", "stranger", "users", "read", "users.read", "users.delete", "*", "-1", "0", "1", "x"],
 ];
 const VALUES: readonly unknown[] = [["owner"], ["*"], [], "owner", "user", "a", 1, true, false, { grants: ["*"] }];
 

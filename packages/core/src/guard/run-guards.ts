@@ -76,7 +76,8 @@ export function allOf(name: string, guards: readonly Guard[]): Guard {
 }
 
 function partsOf(guard: Guard): readonly Guard[] {
-  return guard.parts ?? [guard];
+  // Its own only: with Object.prototype polluted by an empty list, no guard at all would be asked (CWE-1321).
+  return (Object.hasOwn(guard, "parts") ? guard.parts : undefined) ?? [guard];
 }
 
 class ChainRun {

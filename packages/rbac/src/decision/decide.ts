@@ -55,9 +55,13 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
 export function scopesOf(identity: Identity | undefined): readonly string[] | undefined {
   if (identity === undefined) return undefined;
   if (!Object.hasOwn(identity, "scopes")) {
-    const prototype: unknown = Object.getPrototypeOf(identity);
-    const isPlain = prototype === Object.prototype || typeof prototype !== "object" || prototype === null;
-    return isPlain || !("scopes" in prototype) ? undefined : NO_SCOPES;
+    let prototype: unknown = Object.getPrototypeOf(identity);
+    // Up to Object.prototype, which is nobody's class: scopes found there are pollution (CWE-1321).
+    while (prototype !== Object.prototype && typeof prototype === "object" && prototype !== null) {
+      if (Object.hasOwn(prototype, "scopes")) return NO_SCOPES;
+      prototype = Object.getPrototypeOf(prototype);
+    }
+    return undefined;
   }
   const { scopes } = identity;
   return scopes === undefined || Array.isArray(scopes) ? scopes : NO_SCOPES;

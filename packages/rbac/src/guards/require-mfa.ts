@@ -1,6 +1,6 @@
 import { ALLOW, type Clock, deny, type Guard, invalidOption, type Principal, problems, systemClock, type Verdict } from "@portcullis/core";
 import { callerOf } from "./caller.js";
-import { ownOptions } from "../own-options.js";
+import { own, ownOptions } from "../own-options.js";
 
 /** What a second-factor guard may be told. */
 export interface RequireMfaOptions {
@@ -51,5 +51,7 @@ export function requireMfa(options: RequireMfaOptions = {}): Guard {
 
 function provedAt(principal: Principal): number {
   // A trusted caller vouches for who somebody is, never for what they proved (RBAC-26).
-  return principal.type === "user" && principal.via === undefined && typeof principal.mfaAt === "number" ? principal.mfaAt : Number.NaN;
+  const isProven = own(principal, "type") === "user" && own(principal, "via") === undefined;
+  const mfaAt = isProven ? own(principal, "mfaAt") : undefined;
+  return typeof mfaAt === "number" ? mfaAt : Number.NaN;
 }

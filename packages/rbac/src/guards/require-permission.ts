@@ -90,7 +90,8 @@ function publish(facts: Facts, decision: Decision): void {
   facts.set(accessFact, decision);
 }
 
-function parseRequirement<Key extends string>(
+/** Takes a requirement apart. @throws {RbacError} `empty_requirement` @throws {ConfigurationError} `invalid_option` */
+export function parseRequirement<Key extends string>(
   requirement: PermissionRequirement<Key>,
 ): { readonly mode: "one" | "any" | "all"; readonly keys: readonly Key[] } {
   if (typeof requirement === "string") return { mode: "one", keys: [requirement] };

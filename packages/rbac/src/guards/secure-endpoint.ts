@@ -7,7 +7,7 @@ import { requireAuthentication } from "./require-authentication.js";
 import { requireMfa, type RequireMfaOptions } from "./require-mfa.js";
 import { requireOrgMutation } from "./require-org-mutation.js";
 import { requireParam } from "./require-param.js";
-import { type PermissionRequirement, requirePermission } from "./require-permission.js";
+import { parseRequirement, type PermissionRequirement, requirePermission } from "./require-permission.js";
 import { requireAccessFor, requireApprovalAccess, requirePersona, requireReadAccess, requireWriteAccess } from "./require-persona.js";
 import { RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";
 
@@ -170,11 +170,11 @@ function personaGuards<Key extends string, PersonaName extends string>(
 ): readonly Guard[] {
   if (typeof persona !== "string") return [requirePersona(rbac, persona)];
   if (persona !== "by_action") return [ACCESS_GUARDS[persona](rbac)];
-  const keys = typeof permission === "object" ? ("any" in permission ? permission.any : permission.all) : [permission];
+  const keys = permission === undefined ? [] : parseRequirement(permission).keys;
   const [first] = keys;
   if (first === undefined) throw invalidOption("secureEndpoint.persona", persona, "a persona or an access where no permission is required");
   // Of several permissions, one that writes decides: whoever may pass by it could write.
-  const deciding = keys.find((key) => key !== undefined && rbac.isWrite(key)) ?? first;
+  const deciding = keys.find((key) => rbac.isWrite(key)) ?? first;
   return [requireAccessFor(rbac, deciding)];
 }
 
@@ -199,6 +199,6 @@ function isGuard(value: unknown): value is Guard {
 }
 
 function describe(permission: PermissionRequirement): string {
-  if (typeof permission === "string") return permission;
-  return "any" in permission ? permission.any.join("|") : permission.all.join("+");
+  const { mode, keys } = parseRequirement(permission);
+  return keys.join(mode === "any" ? "|" : "+");
 }

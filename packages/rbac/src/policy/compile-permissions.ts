@@ -23,8 +23,8 @@ const RESERVED = new Set([
   "valueOf",
 ]);
 
-// Whatever pattern is configured: no separators, wildcards, white space, control or non-ASCII characters in a name.
-const ALWAYS_REFUSED = /[^\x21-\x7e]|[.*]/;
+// Whatever pattern is configured: no empty name, no separators, wildcards, white space, control or non-ASCII characters in a name.
+const ALWAYS_REFUSED = /^$|[^\x21-\x7e]|[.*]/;
 
 /** The declared permissions, interned to bit positions. */
 export class Universe {

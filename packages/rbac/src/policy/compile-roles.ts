@@ -167,7 +167,9 @@ function juniorsFirst(roles: ReadonlyMap<string, ParsedRole>): readonly string[]
     const path: { readonly name: string; next: number }[] = done.has(start) ? [] : [{ name: start, next: 0 }];
     const onPath = new Set(path.map(({ name }) => name));
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
-      const junior = (roles.get(top.name) as ParsedRole).inherits[top.next]; // only known roles are put on the path
+      const { inherits } = roles.get(top.name) as ParsedRole; // only known roles are put on the path
+      // Past the end, an index would be looked up in Object.prototype (CWE-1321).
+      const junior = top.next < inherits.length ? inherits[top.next] : undefined;
       if (junior === undefined) {
         order.push(top.name);
         done.add(top.name);

@@ -180,7 +180,7 @@ export class CompiledRbac<
   }
 
   reportDenial({ decision: denied, guard, principal, correlationId }: Denial): void {
-    const permission = "permission" in denied ? denied.permission : undefined;
+    const permission = isDecision(denied) ? denied.permission : undefined;
     this.#instruments.denied(permission === undefined || this.isPermission(permission) ? permission : "unknown", guard);
     this.#instruments.emit(() => ({
       kind: "access_denied",
@@ -188,7 +188,7 @@ export class CompiledRbac<
       reason: denied.reason,
       permission,
       role: denied.role,
-      grant: "grant" in denied ? denied.grant : undefined,
+      grant: isDecision(denied) ? denied.grant : undefined,
       policyVersion: denied.policyVersion,
       subjectId: principal === undefined ? undefined : subjectOf(principal),
       orgId: principal?.orgId,
@@ -235,4 +235,8 @@ function constraintDecision(
   roles: readonly string[],
 ): ConstraintDecision {
   return Object.freeze({ allowed: reason === "granted", reason, constraint, roles: Object.freeze([...roles]) });
+}
+
+function isDecision(denied: Decision | RoleDecision): denied is Decision {
+  return Object.hasOwn(denied, "permission");
 }
