@@ -1,3 +1,4 @@
+import { hasFromClass } from "../own-options.js";
 import { hasBit } from "../policy/compile-permissions.js";
 import { covers, sourceOf } from "../policy/compile-roles.js";
 import type { Permission } from "../policy/permission-key.js";
@@ -54,11 +55,7 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
  */
 export function scopesOf(identity: Identity | undefined): readonly string[] | undefined {
   if (identity === undefined) return undefined;
-  if (!Object.hasOwn(identity, "scopes")) {
-    const prototype: unknown = Object.getPrototypeOf(identity);
-    const isPlain = prototype === Object.prototype || typeof prototype !== "object" || prototype === null;
-    return isPlain || !("scopes" in prototype) ? undefined : NO_SCOPES;
-  }
+  if (!Object.hasOwn(identity, "scopes")) return hasFromClass(identity, "scopes") ? NO_SCOPES : undefined;
   const { scopes } = identity;
   return scopes === undefined || Array.isArray(scopes) ? scopes : NO_SCOPES;
 }

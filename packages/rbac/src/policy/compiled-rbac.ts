@@ -24,7 +24,7 @@ import type { RbacDefinition } from "./define-rbac.js";
 import { diffPolicies, type PolicyDiff } from "./diff.js";
 import { Instruments } from "./instruments.js";
 import type { PermissionTree } from "./permission-key.js";
-import type { OrgRoles, Policy, PrincipalType } from "./policy.js";
+import { type OrgRoles, type Policy, PRINCIPAL_TYPES } from "./policy.js";
 import type { AnyRbac, Denial, GrantOf, PreparedCheck, Rbac, ReplaceRolesOptions } from "./rbac.js";
 import { RoleUnions } from "./role-unions.js";
 
@@ -43,7 +43,6 @@ const OPTIONS = [
   "onEvent",
   "clock",
 ] as const;
-const PRINCIPAL_TYPES: readonly unknown[] = ["user", "service", "apiKey", "system"] satisfies readonly PrincipalType[];
 
 /** The one implementation of {@link Rbac}; made by `defineRbac`. */
 export class CompiledRbac<
