@@ -1,13 +1,5 @@
 import { describe, expect, test } from "vitest";
-import {
-  accessFact,
-  ALLOW,
-  correlationIdFact,
-  type Guard,
-  type Metrics,
-  type Outcome,
-  StoreUnavailable,
-} from "@portcullis/core";
+import { accessFact, ALLOW, correlationIdFact, type Guard, type Metrics, type Outcome, StoreUnavailable } from "@portcullis/core";
 import {
   defineRbac,
   type RbacEvent,

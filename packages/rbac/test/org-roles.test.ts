@@ -83,7 +83,10 @@ describe("RBAC-15 who may change an organisation", () => {
     ["a number", inDepartment(5)],
     ["inherited", { org: "org-1", scope: Object.create({ department: "eng" }) as { department: string } }],
   ])("the department is %s: a role bound to departments is denied as scope_param_missing, one for all of it is not", (_name, options) => {
-    expect(reasonsFor(holder(["department_admin"], ["eng", "", "undefined"]), options)).toEqual(["scope_param_missing", "scope_param_missing"]);
+    expect(reasonsFor(holder(["department_admin"], ["eng", "", "undefined"]), options)).toEqual([
+      "scope_param_missing",
+      "scope_param_missing",
+    ]);
     expect(reasonsFor(holder(["editor"]), options)).toEqual(["granted", "granted"]);
     expect(reasonsFor(holder(["viewer"], ["eng"]), options)).toEqual(["missing_org_role", "no_roles"]);
   });
@@ -208,7 +211,8 @@ describe("RBAC-16 how departments are compared", () => {
     const longest = `E${"n".repeat(63)}`;
     expect(normaliseDepartment(longest)).toBe(longest.toLowerCase());
     expect(normaliseDepartment(`${longest}n`)).toBeUndefined();
-    for (const nothing of [undefined, null, 5, {}, ["eng"], Symbol("eng"), new String("eng")]) expect(normaliseDepartment(nothing)).toBeUndefined();
+    for (const nothing of [undefined, null, 5, {}, ["eng"], Symbol("eng"), new String("eng")])
+      expect(normaliseDepartment(nothing)).toBeUndefined();
   });
 
   test("whoever is let pass, the handler is told the department as it was compared", () => {
@@ -483,7 +487,10 @@ test("no identity and no place makes a check throw", () => {
   const field = fc.oneof(anything, fc.constant(["owner"]), fc.constant("org-1"));
   fc.assert(
     fc.property(
-      fc.oneof(anything, fc.record({ roles: fc.constant([]), orgId: field, orgRoles: field, scopedDepartments: field, type: field, via: field })),
+      fc.oneof(
+        anything,
+        fc.record({ roles: fc.constant([]), orgId: field, orgRoles: field, scopedDepartments: field, type: field, via: field }),
+      ),
       fc.oneof(anything, fc.record({ org: field, scope: fc.oneof(anything, fc.record({ department: anything })) })),
       (identity, options) => {
         const asked = [identity as Identity, options as CheckOptions] as const;

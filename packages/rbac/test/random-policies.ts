@@ -26,11 +26,7 @@ export const scopes = fc.option(grants, { nil: undefined });
 
 export const orgRoleNames = ["o0", "o1", "o2"] as const;
 export const orgRoles: fc.Arbitrary<PlainOrgRoles> = fc
-  .tuple(
-    ...orgRoleNames.map(() =>
-      fc.record({ extent: fc.constantFrom("organisation", "departments"), mutates: fc.boolean(), grants }),
-    ),
-  )
+  .tuple(...orgRoleNames.map(() => fc.record({ extent: fc.constantFrom("organisation", "departments"), mutates: fc.boolean(), grants })))
   .map((definitions) => Object.fromEntries(definitions.map((definition, index) => [orgRoleNames[index], definition])));
 
 /** An identity of two organisations, a kind that holds organisation roles or not, and any of what there is to hold. */

@@ -92,7 +92,9 @@ export function isAllowedIn(
   const { roles, orgRoles, universe } = policy;
   if (isForeign(identity, place) || !universe.includes(key)) return false;
   if (listed(identity.roles, roles, universe, "denies").has(key)) return false;
-  const byOrgRole = orgRolesThere(identity, orgRoles, place).some((role) => role.grants.some((grant) => expand(grant, universe).includes(key)));
+  const byOrgRole = orgRolesThere(identity, orgRoles, place).some((role) =>
+    role.grants.some((grant) => expand(grant, universe).includes(key)),
+  );
   const inScope = identity.scopes === undefined || identity.scopes.some((scope) => expand(scope, universe).includes(key));
   return (byOrgRole || listed(identity.roles, roles, universe, "grants").has(key)) && inScope;
 }

@@ -68,10 +68,20 @@ export class Constraints {
   }
 }
 
+/** A copy: constraints are compiled again whenever roles are replaced. @throws {ConfigurationError} `invalid_option` */
+export function copyConstraints(definitions: unknown): unknown {
+  try {
+    return structuredClone(definitions);
+  } catch {
+    throw invalidOption("constraints", definitions, "an object of lists of constraints: names and numbers, no functions");
+  }
+}
+
 function parseConstraints(option: string, value: unknown, known: ReadonlyMap<string, Role>): readonly Constraint[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalidOption(option, value, "a list of constraints");
-  return value.map((definition: SeparationOfDuty, index) => {
+  // A place that is empty is visited too, and refused.
+  return Array.from(value, (definition: SeparationOfDuty, index) => {
     const where = `${option}[${index}]`;
     const { name, roles, cardinality = 2 } = ownOptions(where, definition, ["name", "roles", "cardinality"]);
     if (typeof name !== "string" || name === "") throw invalidOption(`${where}.name`, name, "a non-empty string");

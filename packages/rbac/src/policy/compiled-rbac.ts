@@ -15,7 +15,7 @@ import { explainDecision } from "../decision/explain.js";
 import { makeDecision } from "../decision/make-decision.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
-import { Constraints } from "./compile-constraints.js";
+import { Constraints, copyConstraints } from "./compile-constraints.js";
 import { compileOrgRoles } from "./compile-org-roles.js";
 import { compilePersonas, type PersonaAccess } from "./compile-personas.js";
 import { DEFAULT_NAME_PATTERN, Universe } from "./compile-permissions.js";
@@ -88,7 +88,7 @@ export class CompiledRbac<
     this.#universe = new Universe(options.permissions, this.#namePattern);
     this.#readActions = new Set(readActions);
     this.#instruments = new Instruments(metrics, clock, onEvent, this.#universe.permissions.length);
-    this.#constraints = structuredClone(options.constraints);
+    this.#constraints = copyConstraints(options.constraints);
     const orgRoles = compileOrgRoles(options.orgRoles, this.#universe, this.#namePattern);
     const personas = compilePersonas(options.personas, this.#namePattern);
     this.redactDenials = redactDenials;
@@ -234,6 +234,7 @@ export class CompiledRbac<
   }
 
   #together(names: readonly string[], held: "assigned" | "active"): ConstraintDecision {
+    if (!isListOfText(names)) return constraintDecision("malformed", undefined, []);
     const { roles, constraints } = this.#policy;
     const unknown = names.filter((name) => !roles.has(name));
     if (unknown.length > 0) return constraintDecision("unknown_role", undefined, unknown);
@@ -250,6 +251,11 @@ export class CompiledRbac<
     const reason = !isText || permission.includes("*") ? "invalid_permission" : "unknown_permission";
     return makeDecision(this.#policy, reason, isText ? permission.slice(0, 128) : "");
   }
+}
+
+function isListOfText(value: unknown): boolean {
+  // A copy has no empty places, which every() would pass over.
+  return Array.isArray(value) && Array.from(value as readonly unknown[]).every((item) => typeof item === "string");
 }
 
 function constraintDecision(
