@@ -9,6 +9,17 @@ export function own(value: object, name: string): unknown {
 }
 
 /**
+ * Whether a value has the property from its class. Such a one is not read either, but it must not be overlooked where absence
+ * means more rights; `Object.prototype` is nobody's class.
+ */
+export function hasFromClass(value: object, name: string): boolean {
+  let prototype = Object.getPrototypeOf(value) as object | null;
+  for (; prototype !== null && prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype) as object | null)
+    if (Object.hasOwn(prototype, name)) return true;
+  return false;
+}
+
+/**
  * Copies the options that are known, each only if it is the object's own.
  *
  * @throws {ConfigurationError} `invalid_option`: not an object, or with a name nobody reads (a typing error would leave a guard open).

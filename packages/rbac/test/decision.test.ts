@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, test } from "vitest";
 import { type CheckOptions, defineRbac, type Identity, type PermissionTree } from "@portcullis/rbac";
+import { grants, held, roleNames, roles, scopes, tree, universe } from "./small-policies.js";
 import { isAllowed, type PlainRoles } from "./reference.js";
 
 const rbac = defineRbac({
@@ -239,24 +240,6 @@ describe("RBAC-2 a polluted Object.prototype", () => {
   });
 });
 
-// Policies over six permissions and five roles, each role inheriting only roles before it.
-const universe = ["a.x", "a.y", "b.x", "b.y", "b.z", "c.z"] as const;
-const tree: PermissionTree = { a: ["x", "y"], b: ["x", "y", "z"], c: ["z"] };
-const roleNames = ["r0", "r1", "r2", "r3", "r4"] as const;
-const grants = fc.uniqueArray(fc.constantFrom<string>("*", "a.*", "b.*", "c.*", "*.x", "*.y", "*.z", ...universe), { maxLength: 3 });
-const roles: fc.Arbitrary<PlainRoles> = fc
-  .tuple(
-    ...roleNames.map((_, index) =>
-      fc.record({
-        inherits: fc.subarray(roleNames.slice(0, index) as string[]),
-        grants,
-        denies: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: grants }),
-      }),
-    ),
-  )
-  .map((definitions) => Object.fromEntries(definitions.map((definition, index) => [roleNames[index], definition])));
-const held = fc.array(fc.constantFrom("r0", "r1", "r2", "r3", "r4", "stranger", "toString"), { maxLength: 4 });
-const scopes = fc.option(grants, { nil: undefined });
 const define = (roles: PlainRoles) => defineRbac({ permissions: tree, roles });
 
 describe("against the reference", () => {

@@ -1,18 +1,7 @@
 import { describe, expect, test } from "vitest";
-import {
-  accessFact,
-  ALLOW,
-  ConfigurationError,
-  type Counter,
-  correlationIdFact,
-  type Guard,
-  type Metrics,
-  type Outcome,
-  StoreUnavailable,
-} from "@portcullis/core";
+import { accessFact, ALLOW, correlationIdFact, type Guard, type Metrics, type Outcome, StoreUnavailable } from "@portcullis/core";
 import {
   defineRbac,
-  RbacError,
   type RbacEvent,
   requireAuthentication,
   requireMfa,
@@ -23,36 +12,11 @@ import {
   standardRoles,
 } from "@portcullis/rbac";
 import { createManualClock } from "@portcullis/testkit";
+import { codeOf } from "./code-of.js";
+import { countingMetrics } from "./counting-metrics.js";
 import { requestOf, run, userWith } from "./request.js";
 
 const rbac = defineRbac({ permissions: standardPermissions, roles: standardRoles });
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof RbacError || error instanceof ConfigurationError) return error.code;
-    throw error;
-  }
-  return "nothing was thrown";
-}
-
-/** Sums per metric and labels, to look at. */
-function countingMetrics(): { readonly metrics: Metrics; readonly counts: Map<string, number> } {
-  const counts = new Map<string, number>();
-  const counter = (name: string): Counter => ({
-    add: (labels = {}, amount = 1) => {
-      const key = [name, ...Object.values(labels)].join(" ");
-      counts.set(key, (counts.get(key) ?? 0) + amount);
-    },
-  });
-  const metrics: Metrics = {
-    counter: ({ name }) => counter(name),
-    gauge: ({ name }) => ({ set: (value) => void counts.set(name, value) }),
-    histogram: ({ name }) => ({ observe: () => counter(name).add() }),
-  };
-  return { metrics, counts };
-}
 
 describe("requirePermission", () => {
   test("RBAC-10 no principal: 401; a principal that may not: 403; one that may: the shared ALLOW", () => {

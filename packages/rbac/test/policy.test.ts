@@ -1,22 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { ConfigurationError } from "@portcullis/core";
-import { defineRbac, RbacError, type RoleDefinition } from "@portcullis/rbac";
+import { defineRbac, type RoleDefinition } from "@portcullis/rbac";
+import { codeOf } from "./code-of.js";
 
 const permissions = { workflows: ["read", "create"], users: ["read"] } as const;
 
 /** Roles as they come from a file or a store: the compiler knows nothing of them. */
 function defineLoose(roles: Readonly<Record<string, RoleDefinition>>, tree: Readonly<Record<string, readonly string[]>> = permissions) {
   return defineRbac({ permissions: tree, roles });
-}
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (error) {
-    if (error instanceof RbacError || error instanceof ConfigurationError) return error.code;
-    throw error;
-  }
-  return "nothing was thrown";
 }
 
 describe("inheritance", () => {

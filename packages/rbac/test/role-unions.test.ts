@@ -15,6 +15,9 @@ const roles = compileRoles(
   /^[a-z0-9]+$/,
 );
 
+const constraints = new Constraints(parseConstraints(undefined), roles);
+const orgRoles = { byName: new Map(), heldBy: new Set(), grantAnything: false };
+
 function unionsOf() {
   return new RoleUnions(roles, universe.words, () => new Instruments(noMetrics, systemClock, undefined, 0).unknownRole());
 }
@@ -32,8 +35,6 @@ describe("what is remembered of role lists", () => {
 
   test("is bounded by decisions too, and none of them changes by it", () => {
     const unions = unionsOf();
-    const constraints = new Constraints(parseConstraints(undefined), roles);
-    const orgRoles = { byName: new Map(), heldBy: new Set(), grantAnything: false };
     const policy = { version: 1, roles, unions, constraints, orgRoles, personas: new Map() };
     const first = unions.of(["role0"]);
     for (const name of names)
@@ -45,7 +46,7 @@ describe("what is remembered of role lists", () => {
 
   test("is kept after it started over, until the bound is reached again", () => {
     const unions = unionsOf();
-    const policy = { version: 1, roles, unions };
+    const policy = { version: 1, roles, unions, constraints, orgRoles, personas: new Map() };
     const first = unions.of(["role0"]);
     const ask = (count: number) => {
       for (let asked = 0; asked < count; asked += 1) {

@@ -21,7 +21,7 @@ export function checkRoles(
     const exact = options !== undefined && own(options, "exact") === true;
     const found = union.roles.find((role) => roles.some((wanted) => (exact ? role.name === wanted : includesRole(role, wanted))));
     if (found === undefined) return makeRoleDecision(policy, union.roles.length === 0 ? "no_roles" : "missing_role");
-    return makeRoleDecision(policy, isUnbounded(identity) ? "granted" : "out_of_scope", { role: found.name });
+    return makeRoleDecision(policy, isUnbounded(identity) ? "granted" : "out_of_scope", { role: found.name, scope: undefined });
   } catch {
     return makeRoleDecision(policy, "malformed");
   }
@@ -47,7 +47,10 @@ export function checkPersona(policy: Policy, identity: Identity | undefined, wan
   try {
     const personas = own(identity, "personas");
     const role = Array.isArray(personas) ? (personas as readonly unknown[]).find((name) => satisfies(policy, name, wanted)) : undefined;
-    return makeRoleDecision(policy, role === undefined ? "persona_required" : "granted", { role: role as string | undefined }); // a key of the policy's personas
+    return makeRoleDecision(policy, role === undefined ? "persona_required" : "granted", {
+      role: role as string | undefined,
+      scope: undefined,
+    }); // a key of the policy's personas
   } catch {
     return makeRoleDecision(policy, "malformed");
   }

@@ -1,3 +1,4 @@
+import { hasFromClass } from "../own-options.js";
 import { hasBit } from "../policy/compile-permissions.js";
 import { covers, sourceOf } from "../policy/compile-roles.js";
 import type { Permission } from "../policy/permission-key.js";
@@ -54,15 +55,7 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
  */
 export function scopesOf(identity: Identity | undefined): readonly string[] | undefined {
   if (identity === undefined) return undefined;
-  if (!Object.hasOwn(identity, "scopes")) {
-    let prototype: unknown = Object.getPrototypeOf(identity);
-    // Up to Object.prototype, which is nobody's class: scopes found there are pollution (CWE-1321).
-    while (prototype !== Object.prototype && typeof prototype === "object" && prototype !== null) {
-      if (Object.hasOwn(prototype, "scopes")) return NO_SCOPES;
-      prototype = Object.getPrototypeOf(prototype);
-    }
-    return undefined;
-  }
+  if (!Object.hasOwn(identity, "scopes")) return hasFromClass(identity, "scopes") ? NO_SCOPES : undefined;
   const { scopes } = identity;
   return scopes === undefined || Array.isArray(scopes) ? scopes : NO_SCOPES;
 }
@@ -104,7 +97,7 @@ function decideByRoles(policy: Policy, union: RoleUnion, permission: Permission)
         ? "no_roles"
         : "missing_permission";
   const source = deciding === undefined ? undefined : sourceOf(deciding, permission, allowed ? "grants" : "denies");
-  const made = makeDecision(policy, reason, key, { role: deciding?.name, grant: source?.grant });
+  const made = makeDecision(policy, reason, key, { role: deciding?.name, grant: source?.grant, scope: undefined });
   policy.unions.remember(union, bit, made);
   return made;
 }

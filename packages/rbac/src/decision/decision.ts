@@ -106,7 +106,7 @@ export interface RoleDecision {
 /** The answer to "may somebody hold these roles together?", frozen. */
 export interface ConstraintDecision {
   readonly allowed: boolean;
-  readonly reason: "granted" | "separation_of_duty" | "unknown_role";
+  readonly reason: "granted" | "separation_of_duty" | "unknown_role" | "malformed";
   /** The constraint that keeps them apart. */
   readonly constraint: string | undefined;
   /** The roles of it that would be held together, inherited ones included; for `unknown_role` the names that no role has. */

@@ -1,4 +1,4 @@
-import { own } from "../own-options.js";
+import { hasFromClass, own } from "../own-options.js";
 import type { OrgRole } from "../policy/compile-org-roles.js";
 import type { OrgRoles } from "../policy/policy.js";
 import type { CheckOptions, DecisionReason, Identity, Scope } from "./decision.js";
@@ -27,7 +27,7 @@ export function findOrgRole(
   if (typeof org !== "string" || org === "" || own(identity, "orgId") !== org) return without("wrong_org");
   const names = own(identity, "orgRoles");
   // A human's roles in an organisation are not for the programs that act for it, unless the policy says so.
-  if (!Array.isArray(names) || !orgRoles.heldBy.has(own(identity, "type") ?? "user")) return without("missing_org_role");
+  if (!Array.isArray(names) || !orgRoles.heldBy.has(kindOf(identity))) return without("missing_org_role");
   const department = departmentOf(options);
   const scope = department === undefined ? undefined : normaliseDepartment(department);
   let bound: OrgRole | undefined;
@@ -42,6 +42,11 @@ export function findOrgRole(
   if (scope === undefined) return { reason: "invalid_scope", role: bound, scope: undefined };
   const isHeld = departmentsOf(identity).some((held) => normaliseDepartment(held) === scope);
   return { reason: isHeld ? "granted" : "wrong_scope", role: bound, scope: toScope(scope) };
+}
+
+// Absent: a user. One that is there, but not as an own property, is of no kind: as a user's, its roles would count.
+function kindOf(identity: Identity): unknown {
+  return hasFromClass(identity, "type") && !Object.hasOwn(identity, "type") ? undefined : (own(identity, "type") ?? "user");
 }
 
 const DEPARTMENT = /^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/;

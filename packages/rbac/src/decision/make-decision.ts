@@ -2,12 +2,13 @@ import type { Decision, DecisionReason, RoleDecision, Scope } from "./decision.j
 
 /** What a decision names beside its reason. */
 interface Because {
-  readonly role?: string | undefined;
-  readonly grant?: string | undefined;
-  readonly scope?: Scope | undefined;
+  readonly role: string | undefined;
+  readonly grant: string | undefined;
+  readonly scope: Scope | undefined;
 }
 
-const NOTHING: Because = Object.freeze({});
+// Every member is its own: an absent one would be looked up in Object.prototype (CWE-1321).
+const NOTHING: Because = Object.freeze({ role: undefined, grant: undefined, scope: undefined });
 
 /** A frozen decision. */
 export function makeDecision(

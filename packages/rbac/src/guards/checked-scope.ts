@@ -1,5 +1,7 @@
 import { createFactKey, type Facts, type FactKey } from "@portcullis/core";
-import type { Scope } from "../decision/decision.js";
+import type { CheckOptions, Scope } from "../decision/decision.js";
+import { normaliseDepartment } from "../decision/find-org-role.js";
+import { own } from "../own-options.js";
 
 /**
  * The department that a guard checked, in the form that it compared. A handler acts on this one: the route parameter may be spelt
@@ -7,7 +9,12 @@ import type { Scope } from "../decision/decision.js";
  */
 export const checkedScopeFact: FactKey<Scope> = createFactKey<Scope>("checked-scope");
 
-/** Published by the first guard that checked one; others checked the same parameter of the same request. */
-export function publishScope(facts: Facts, scope: Scope | undefined): void {
-  if (scope !== undefined && facts.get(checkedScopeFact) === undefined) facts.set(checkedScopeFact, scope);
+/**
+ * Published by the first guard of a request that asked about a department, whichever role let it pass: to a handler, no department
+ * means all of the organisation.
+ */
+export function publishScope(facts: Facts, asked: CheckOptions | undefined): void {
+  const scope = asked === undefined ? undefined : (own(asked, "scope") as Scope | undefined); // asked: made by ownerReader
+  const department = scope === undefined ? undefined : normaliseDepartment(scope.department);
+  if (department !== undefined && facts.get(checkedScopeFact) === undefined) facts.set(checkedScopeFact, Object.freeze({ department }));
 }

@@ -1,6 +1,7 @@
 import { ALLOW, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
-import type { CheckOptions } from "../decision/decision.js";
+import type { CheckOptions, Identity } from "../decision/decision.js";
 import { own, ownOptions } from "../own-options.js";
+import { PRINCIPAL_TYPES, type PrincipalType } from "../policy/policy.js";
 import type { AnyRbac } from "../policy/rbac.js";
 import { callerOf } from "./caller.js";
 import { publishScope } from "./checked-scope.js";
@@ -30,16 +31,19 @@ export interface RequireOrgMutationOptions extends ResourceOwner {
  * ```
  */
 export function requireOrgMutation(rbac: AnyRbac, options: RequireOrgMutationOptions = {}): Guard {
-  const { name = "require-org-mutation", ...owner } = ownOptions("requireOrgMutation", options, ["name", ...RESOURCE_OWNER]);
+  const given = ownOptions("requireOrgMutation", options, ["name", ...RESOURCE_OWNER]);
+  const { name = "require-org-mutation", departmentParam } = given;
   if (typeof name !== "string" || name === "") throw invalidOption("requireOrgMutation.name", name, "a non-empty string");
-  if (!rbac.orgRoles.some((role) => rbac.checkOrgMutation(changer(role), { org: "any", scope: { department: "any" } }).allowed))
+  const isPassable = rbac.orgRoles.some((role) =>
+    PRINCIPAL_TYPES.some((type) => rbac.checkOrgMutation(holder(type, role), { org: "any", scope: { department: "any" } }).allowed),
+  );
+  if (!isPassable)
     throw invalidOption(
       "requireOrgMutation",
       rbac.orgRoles,
       'a policy with an organisation role that has "mutates: true", or nobody could pass',
     );
-  const ownerOf = ownerReader("requireOrgMutation", owner);
-  const { departmentParam } = owner;
+  const ownerOf = ownerReader("requireOrgMutation", given);
   return Object.freeze({
     name,
     meta: Object.freeze({
@@ -53,12 +57,12 @@ export function requireOrgMutation(rbac: AnyRbac, options: RequireOrgMutationOpt
       const checkOptions = Object.hasOwn(asked, "org") ? asked : ({ org: principal && own(principal, "orgId"), ...asked } as CheckOptions);
       const decision = rbac.checkOrgMutation(principal, checkOptions);
       if (!decision.allowed) return denial({ rbac, guard: name, decision, principal, request, asked: {} });
-      publishScope(request.facts, decision.scope);
+      publishScope(request.facts, checkOptions);
       return ALLOW;
     },
   } satisfies Guard);
 }
 
-function changer(role: string): { readonly [name: string]: unknown } & { readonly roles: readonly string[] } {
-  return { roles: [], orgId: "any", orgRoles: [role], scopedDepartments: ["any"] };
+function holder(type: PrincipalType, role: string): Identity {
+  return { type, roles: [], orgId: "any", orgRoles: [role], scopedDepartments: ["any"] };
 }

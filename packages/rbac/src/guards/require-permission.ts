@@ -38,9 +38,10 @@ export function requirePermission<Key extends string>(
   requirement: PermissionRequirement<NoInfer<Key>>,
   options: RequirePermissionOptions = {},
 ): Guard {
-  const { name = "require-permission", ...owner } = ownOptions("requirePermission", options, ["name", ...RESOURCE_OWNER]);
+  const given = ownOptions("requirePermission", options, ["name", ...RESOURCE_OWNER]);
+  const { name = "require-permission", departmentParam } = given;
   if (typeof name !== "string" || name === "") throw invalidOption("requirePermission.name", name, "a non-empty string");
-  const ownerOf = ownerReader("requirePermission", owner);
+  const ownerOf = ownerReader("requirePermission", given);
   const { mode, keys } = parseRequirement<Key>(requirement);
   const checks = keys.map((key) => rbac.prepare(key));
   const verdict = mode === "any" ? anyOf : allOf;
@@ -50,13 +51,15 @@ export function requirePermission<Key extends string>(
     name,
     meta: Object.freeze({
       permission,
-      ...(owner.departmentParam === undefined ? {} : { params: Object.freeze([owner.departmentParam]) }),
+      ...(departmentParam === undefined ? {} : { params: Object.freeze([departmentParam]) }),
     }),
     check(request: GuardRequest): Verdict {
       const principal = callerOf(request);
-      const decision = verdict(checks, principal, ownerOf?.(request));
+      const owner = ownerOf?.(request);
+      const decision = verdict(checks, principal, owner);
       if (!decision.allowed)
         return denial({ rbac, guard: name, decision, principal, request, asked: asked ?? { permission: decision.permission } });
+      publishScope(request.facts, owner);
       publish(request.facts, decision);
       return ALLOW;
     },
@@ -85,7 +88,6 @@ function allOf(checks: readonly PreparedCheck[], identity: Identity | undefined,
 
 // The guard that admitted the request first says by what right; later ones only narrow it.
 function publish(facts: Facts, decision: Decision): void {
-  publishScope(facts, decision.scope);
   if (facts.get(accessFact) !== undefined) return;
   facts.set(accessFact, decision);
 }

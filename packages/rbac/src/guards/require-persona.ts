@@ -20,12 +20,15 @@ export interface RequirePersonaOptions {
  * A persona narrows: put the guard beside one that requires a permission. Alone it says who, not what for.
  *
  * @throws {RbacError} `empty_requirement`, `unknown_persona`: when the guard is made, not when it is asked.
+ * @throws {ConfigurationError} `invalid_option`
  */
 export function requirePersona<PersonaName extends string>(
   rbac: Rbac<string, string, string, PersonaName>,
   personas: NoInfer<PersonaName> | readonly NoInfer<PersonaName>[],
   options: RequirePersonaOptions = {},
 ): Guard {
+  if (typeof personas !== "string" && !Array.isArray(personas))
+    throw invalidOption("requirePersona", personas, "a persona or a list of personas");
   const wanted: readonly PersonaName[] = Object.freeze(typeof personas === "string" ? [personas] : [...personas]);
   if (wanted.length === 0)
     throw new RbacError("empty_requirement", "requirePersona was given no persona. Name at least one; nobody could pass.");

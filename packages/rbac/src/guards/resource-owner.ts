@@ -12,7 +12,11 @@ export interface ResourceOwner {
 /** Its options, by name. */
 export const RESOURCE_OWNER = ["org", "departmentParam"] as const;
 
-/** Reads where the resource belongs from a request, as options of a check; `undefined` where the endpoint does not say. */
+/**
+ * Reads where the resource belongs from a request, as options of a check; `undefined` where the endpoint does not say.
+ *
+ * @param options A guard's options, as `ownOptions` gives them.
+ */
 export function ownerReader(guard: string, { org, departmentParam }: ResourceOwner): ((request: GuardRequest) => CheckOptions) | undefined {
   if (org !== undefined && typeof org !== "function") throw invalidOption(`${guard}.org`, org, "a function of the request");
   if (departmentParam !== undefined && (typeof departmentParam !== "string" || departmentParam === ""))

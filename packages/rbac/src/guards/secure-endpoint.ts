@@ -169,7 +169,12 @@ function personaGuards<Key extends string, PersonaName extends string>(
   permission: PermissionRequirement<Key> | undefined,
 ): readonly Guard[] {
   if (typeof persona !== "string") return [requirePersona(rbac, persona)];
-  if (persona !== "by_action") return [ACCESS_GUARDS[persona](rbac)];
+  if (persona !== "by_action") {
+    // Own ones only: "constructor" is found on every object.
+    if (!Object.hasOwn(ACCESS_GUARDS, persona))
+      throw invalidOption("secureEndpoint.persona", persona, '"by_action", "read", "write", "approve" or a list of personas');
+    return [ACCESS_GUARDS[persona](rbac)];
+  }
   const keys = permission === undefined ? [] : parseRequirement(permission).keys;
   const [first] = keys;
   if (first === undefined) throw invalidOption("secureEndpoint.persona", persona, "a persona or an access where no permission is required");

@@ -53,11 +53,7 @@ export class Constraints {
     this.#active = [...parsed.static, ...parsed.dynamic];
     for (const { name, roles: apart } of this.#active) {
       const unknown = apart.find((role) => !roles.has(role));
-      if (unknown === undefined) continue;
-      throw new RbacError(
-        "unknown_role",
-        `The constraint "${name}" names ${shown(unknown)}, which is not defined. Define it or correct the name.`,
-      );
+      if (unknown !== undefined) unknownRole(name, unknown);
     }
     if (this.#active.length === 0) return;
     for (const role of roles.values()) {
@@ -92,13 +88,13 @@ function parseList(option: string, value: unknown): readonly Constraint[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) throw invalidOption(option, value, "a list of constraints");
   return Object.freeze(
-    value.map((definition: SeparationOfDuty, index) => {
+    // A place that is empty is visited too, and refused.
+    Array.from(value, (definition: SeparationOfDuty, index) => {
       const where = `${option}[${index}]`;
       const { name, roles, cardinality = 2 } = ownOptions(where, definition, ["name", "roles", "cardinality"]);
       if (typeof name !== "string" || name === "") throw invalidOption(`${where}.name`, name, "a non-empty string");
-      if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string"))
-        throw invalidOption(`${where}.roles`, roles, "a list of roles");
-      const apart = [...new Set(roles)];
+      if (!Array.isArray(roles)) throw invalidOption(`${where}.roles`, roles, "a list of roles");
+      const apart = [...new Set(roles as readonly unknown[])].map((role) => (typeof role === "string" ? role : unknownRole(name, role)));
       if (!Number.isInteger(cardinality) || cardinality < 2 || cardinality > apart.length) {
         throw new RbacError(
           "invalid_constraint",
@@ -107,5 +103,12 @@ function parseList(option: string, value: unknown): readonly Constraint[] {
       }
       return Object.freeze({ name, roles: Object.freeze(apart), cardinality });
     }),
+  );
+}
+
+function unknownRole(constraint: string, role: unknown): never {
+  throw new RbacError(
+    "unknown_role",
+    `The constraint "${constraint}" names ${shown(role)}, which is not defined. Define it or correct the name.`,
   );
 }

@@ -38,5 +38,6 @@ export function compilePersonas(definitions: unknown, namePattern: RegExp): Read
 /** Whether a persona may, where no guard names it. The internal one never may. */
 export function hasAccess({ writes, approves, internal }: Persona, access: PersonaAccess): boolean {
   if (internal) return false;
-  return access === "read" || (access === "write" ? writes : approves);
+  // Spelt out: from untyped code comes what is none of the three, and is nobody's.
+  return access === "read" || (access === "write" && writes) || (access === "approve" && approves);
 }

@@ -211,6 +211,7 @@ export class CompiledRbac<
   }
 
   #together(names: readonly string[], held: "assigned" | "active"): ConstraintDecision {
+    if (!isListOfText(names)) return constraintDecision("malformed", undefined, []);
     const { roles, constraints } = this.#policy;
     const unknown = names.filter((name) => !roles.has(name));
     if (unknown.length > 0) return constraintDecision("unknown_role", undefined, unknown);
@@ -227,6 +228,11 @@ export class CompiledRbac<
     const reason = !isText || permission.includes("*") ? "invalid_permission" : "unknown_permission";
     return makeDecision(this.#policy, reason, isText ? permission.slice(0, 128) : "");
   }
+}
+
+function isListOfText(value: unknown): boolean {
+  // A copy has no empty places, which every() would pass over.
+  return Array.isArray(value) && Array.from(value as readonly unknown[]).every((item) => typeof item === "string");
 }
 
 function constraintDecision(

@@ -5,7 +5,7 @@ import { DEFAULT_NAME_PATTERN, Universe } from "./compile-permissions.js";
 import { type ParsedConstraints, parseConstraints } from "./compile-constraints.js";
 import type { RbacDefinition } from "./define-rbac.js";
 import type { PermissionTree } from "./permission-key.js";
-import type { OrgRoles, PrincipalType } from "./policy.js";
+import { type OrgRoles, PRINCIPAL_TYPES } from "./policy.js";
 
 /** All of a policy but its roles: it stays when roles are replaced. */
 export interface PolicyBase {
@@ -17,8 +17,6 @@ export interface PolicyBase {
   readonly personas: ReadonlyMap<string, Persona>;
   readonly redactDenials: boolean;
 }
-
-const PRINCIPAL_TYPES: readonly unknown[] = ["user", "service", "apiKey", "system"] satisfies readonly PrincipalType[];
 
 /** @throws {RbacError} What `defineRbac` throws, but for roles. @throws {ConfigurationError} `invalid_option` */
 export function parsePolicyBase(options: Partial<RbacDefinition<PermissionTree, string>>): PolicyBase {

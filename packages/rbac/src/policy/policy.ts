@@ -17,6 +17,9 @@ export interface OrgRoles {
 /** Kinds of principals. */
 export type PrincipalType = Principal["type"];
 
+/** All of them. */
+export const PRINCIPAL_TYPES: readonly PrincipalType[] = Object.freeze(["user", "service", "apiKey", "system"]);
+
 /** Roles in force with all that was derived from them: replaced as one. */
 export interface Policy {
   readonly version: number;
