@@ -38,6 +38,7 @@ const figures = {
     peers: peers.map(figureOf),
   })),
   metrics: findings.metrics.map(({ metrics, checks }) => ({ metrics, checks: checks.map(figureOf) })),
+  strangers: findings.strangers.map(figureOf),
   slowPeers: findings.slowPeers.map(figureOf),
   casbin: findings.casbin.map(figureOf),
 };
@@ -51,16 +52,17 @@ async function findAll(): Promise<Findings> {
   }
   const metrics: { metrics: MetricsKind; checks: readonly Series[] }[] = [];
   for (const kind of ["none", "prom-client"] as const) metrics.push({ metrics: kind, checks: await speeds("checks", BAR_SIZE, kind) });
+  const strangers = await speeds("strangers", BAR_SIZE);
   const slowPeers = await speeds("slow peers", BAR_SIZE);
   // It takes a thousand times as long: fewer decisions in a turn.
   const casbin = await speeds("casbin", BAR_SIZE, "counting", { ...EXTENT, decisions: QUESTIONS / 16 });
   const compiles: CompileTimes[] = [];
   for (let time = 0; time < AMOUNT.compiles; time += 1) compiles.push(await answerOf<CompileTimes>({ ask: "compile" }));
-  return { populations, metrics, slowPeers, casbin, compiles, policyMegabytes: await answerOf<number>({ ask: "footprint" }) };
+  return { populations, metrics, strangers, slowPeers, casbin, compiles, policyMegabytes: await answerOf<number>({ ask: "footprint" }) };
 }
 
 function speeds(
-  ask: "checks" | "guards" | "peers" | "slow peers" | "casbin",
+  ask: "checks" | "strangers" | "guards" | "peers" | "slow peers" | "casbin",
   size: Size,
   metrics: MetricsKind = "counting",
   extent = EXTENT,

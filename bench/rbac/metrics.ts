@@ -21,25 +21,24 @@ function countingMetrics(): Metrics {
   return { counter: ({ labelNames = [] }) => createCounter(labelNames), gauge: noMetrics.gauge, histogram: noMetrics.histogram };
 }
 
-interface Series {
-  total: number;
-  readonly by: Map<string, Series>;
-}
-
 /** Also says what it has counted. */
 export function createCounter(labelNames: readonly string[]): Counter & { totalOf(labels: Labels): number } {
-  const root: Series = { total: 0, by: new Map() };
+  const byValues = new Map<string, { total: number }>();
+  // Who counts often has its labels made once: they are read once, too.
+  const byLabels = new WeakMap<Labels, { total: number }>();
+  const find = (labels: Labels): { total: number } => {
+    const values = labelNames.map((name) => labels[name] ?? "").join("\n");
+    const series = byValues.get(values) ?? { total: 0 };
+    byValues.set(values, series);
+    byLabels.set(labels, series);
+    return series;
+  };
   return {
-    add(labels: Labels = {}, amount = 1) {
-      let series = root;
-      for (let index = 0; index < labelNames.length; index += 1) {
-        const value = labels[labelNames[index] as string] ?? ""; // below the length
-        let next = series.by.get(value);
-        if (next === undefined) series.by.set(value, (next = { total: 0, by: new Map() }));
-        series = next;
-      }
-      series.total += amount;
+    add(labels: Labels = NO_LABELS, amount = 1) {
+      (byLabels.get(labels) ?? find(labels)).total += amount;
     },
-    totalOf: (labels) => labelNames.reduce<Series | undefined>((series, name) => series?.by.get(labels[name] ?? ""), root)?.total ?? 0,
+    totalOf: (labels) => find(labels).total,
   };
 }
+
+const NO_LABELS: Labels = Object.freeze({});

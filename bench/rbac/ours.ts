@@ -3,12 +3,13 @@ import { createFacts, type Facts, type Guard, type GuardRequest, type Principal,
 import { defineRbac, type PreparedCheck, type Rbac, requirePermission } from "@portcullis/rbac";
 import { agreed, type AgreedVariant } from "./agreement.js";
 import { type MetricsKind, metricsOf } from "./metrics.js";
-import { type Asked, type Population, QUESTIONS } from "./questions.js";
+import { type Asked, type Population, QUESTIONS, userOf } from "./questions.js";
 import { type Key, KEYS, PERMISSIONS, ROLES } from "./universe.js";
 
 /** The set of all that the user's roles allow is at hand; one question to it. */
 export const FLOOR = "compiled lookup: Set.has";
 export const CHECK = "portcullis check";
+export const CHECK_OF_STRANGERS = "portcullis check, of principals just made";
 export const PREPARED = "portcullis prepared check";
 export const GUARD = "portcullis guard that allows";
 export const GUARD_HALF_DENIED = "portcullis guard, half of them denied";
@@ -40,6 +41,27 @@ export function check(population: Population, rbac: Rbac): AgreedVariant {
   let next = 0;
   return agreed(population, {
     name: CHECK,
+    turn(count) {
+      let yes = 0;
+      for (let index = 0; index < count; index += 1) {
+        const at = next++ & (QUESTIONS - 1);
+        if (rbac.check(users[at], keys[at] as string).allowed) yes += 1; // masked
+      }
+      return yes;
+    },
+  });
+}
+
+/** The same, of users whose principals authentication has just made: nothing can be remembered of them but their roles. */
+export function checkOfStrangers(population: Population, rbac: Rbac): AgreedVariant {
+  const keys = keysOf(population);
+  let users: readonly Principal[] = [];
+  let next = 0;
+  return agreed(population, {
+    name: CHECK_OF_STRANGERS,
+    prepare() {
+      users = population.asked.map(({ user }, index) => userOf(index, user.roles));
+    },
     turn(count) {
       let yes = 0;
       for (let index = 0; index < count; index += 1) {

@@ -84,8 +84,8 @@ function threeOf(names: readonly string[], below: (bound: number) => number): re
   return Array.from({ length: ROLES_EACH }, () => left.splice(below(left.length), 1)[0] as string); // more than three names
 }
 
-// Parsed, as a token's claims are: the names are strings of the user's own, not those that the policy has.
-function userOf(index: number, roles: readonly string[]): Principal {
+/** A user as a token's claims make one: the names of the roles are strings of its own, not those that the policy has. */
+export function userOf(index: number, roles: readonly string[]): Principal {
   const parsed = JSON.parse(JSON.stringify({ id: `user-${index}`, roles })) as { readonly id: string; readonly roles: readonly string[] }; // as written
   return freezePrincipal({
     ...{ type: "user", ...parsed, email: undefined, orgId: "acme", workspaceId: undefined, orgRoles: [], scopes: undefined },

@@ -15,6 +15,7 @@ export interface Findings {
   readonly populations: readonly OfSize[];
   /** Of the bar's population. */
   readonly metrics: readonly { readonly metrics: MetricsKind; readonly checks: readonly Series[] }[];
+  readonly strangers: readonly Series[];
   readonly slowPeers: readonly Series[];
   readonly casbin: readonly Series[];
   /** Each in a fresh process. */
@@ -47,7 +48,7 @@ export function verdictsOf({ populations, slowPeers, compiles }: Findings): read
 }
 
 export function reportOf(where: Circumstances, rounds: number, findings: Findings): string {
-  const { populations, metrics, slowPeers, casbin, compiles, policyMegabytes } = findings;
+  const { populations, metrics, strangers, slowPeers, casbin, compiles, policyMegabytes } = findings;
   return [
     "# What a decision costs",
     "",
@@ -75,6 +76,10 @@ export function reportOf(where: Circumstances, rounds: number, findings: Finding
       ...speedTable(guards, FLOOR, "times the lookup", "each over base"),
       "",
     ]),
+    `Of principals just made, ${described(BAR_SIZE)}:`,
+    "",
+    ...speedTable(strangers, FLOOR, "times the lookup", "each over base"),
+    "",
     "## Against libraries",
     "",
     ...populations.flatMap(({ size, peers }) => [

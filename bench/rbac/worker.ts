@@ -4,7 +4,7 @@ import { type Extent, measure, type Series } from "../harness/measure.js";
 import { type AgreedVariant, checkAgreement } from "./agreement.js";
 import { compileTimes, policyMegabytes } from "./large-policy.js";
 import type { MetricsKind } from "./metrics.js";
-import { check, compiledLookup, guard, GUARD_HALF_DENIED, policyOf, preparedCheck } from "./ours.js";
+import { check, checkOfStrangers, compiledLookup, guard, GUARD_HALF_DENIED, policyOf, preparedCheck } from "./ours.js";
 import { accessControl, betterAuth, casbin, caslCached, caslLookedUp, caslPerRequest } from "./peers.js";
 import { allowedOnly, populationOf, type Size } from "./questions.js";
 
@@ -13,7 +13,7 @@ export type Question = SpeedQuestion | { readonly ask: "compile" | "footprint" }
 
 /** @property only For a profile: measures nobody whose name lacks it. */
 interface SpeedQuestion {
-  readonly ask: "checks" | "guards" | "peers" | "slow peers" | "casbin";
+  readonly ask: "checks" | "strangers" | "guards" | "peers" | "slow peers" | "casbin";
   readonly size: Size;
   readonly metrics: MetricsKind;
   readonly extent: Extent;
@@ -46,6 +46,8 @@ async function variantsOf({ ask, size, metrics }: Omit<SpeedQuestion, "extent">)
   switch (ask) {
     case "checks":
       return [compiledLookup(population), check(population, rbac), preparedCheck(population, rbac)];
+    case "strangers":
+      return [compiledLookup(population), check(population, rbac), checkOfStrangers(population, rbac)];
     case "guards": {
       const allowed = allowedOnly(population);
       return [compiledLookup(allowed), preparedCheck(allowed, rbac), guard(allowed, rbac), guard(population, rbac, GUARD_HALF_DENIED)];

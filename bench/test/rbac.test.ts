@@ -4,7 +4,7 @@ import type { Series } from "../harness/measure.js";
 import { type AgreedVariant, checkAgreement } from "../rbac/agreement.js";
 import { largeDefinition } from "../rbac/large-policy.js";
 import { createCounter, type MetricsKind } from "../rbac/metrics.js";
-import { CHECK, check, compiledLookup, FLOOR, GUARD, guard, policyOf, PREPARED, preparedCheck } from "../rbac/ours.js";
+import { CHECK, check, checkOfStrangers, compiledLookup, FLOOR, GUARD, guard, policyOf, PREPARED, preparedCheck } from "../rbac/ours.js";
 import {
   ACCESSCONTROL,
   accessControl,
@@ -36,7 +36,7 @@ describe("decides every question as the policy says", () => {
   for (const kind of ["counting", "none", "prom-client"] satisfies readonly MetricsKind[])
     test(`check, prepared check and guard, with metrics: ${kind}`, async () => {
       const rbac = policyOf(kind);
-      for (const create of [check, preparedCheck, guard]) await checkAgreement(create(population, rbac));
+      for (const create of [check, checkOfStrangers, preparedCheck, guard]) await checkAgreement(create(population, rbac));
       await checkAgreement(guard(allowedOnly(population), rbac));
     });
 
@@ -93,6 +93,7 @@ describe("verdicts", () => {
       },
     ],
     metrics: [],
+    strangers: series({ [FLOOR]: 10 }),
     slowPeers: series({ [CHECK]: checkNanos, [ACCESSCONTROL]: 1_800, [CASL_PER_REQUEST]: 4_800 }),
     casbin: series({ [CHECK]: checkNanos }),
     compiles: [{ coldMs, coldClockMs: coldMs, warmMs: coldMs }],
