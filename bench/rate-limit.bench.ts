@@ -5,14 +5,14 @@
 //   npm run bench -- rate-limit [quick]
 //
 // Every question has a process of its own; within it all that are compared take short turns in CPU time of the process.
-import { fork } from "node:child_process";
 import { startRedis } from "../tools/test-services/redis.js";
+import { askProcess } from "./harness/ask-process.js";
 import { buildServer } from "./harness/build-server.js";
 import { circumstances, writeResults } from "./harness/results.js";
 import type { Admission } from "./rate-limit/admitted.js";
 import { HOLDERS } from "./rate-limit/footprint.js";
 import type { GuardFigure } from "./rate-limit/guards.js";
-import { figureOf, type Series } from "./rate-limit/measure.js";
+import { figureOf, type Series } from "./harness/measure.js";
 import type { RedisFigure } from "./rate-limit/redis-speed.js";
 import { BAR_SUBJECTS, type Findings, type OfSubjects, reportOf, verdictsOf } from "./rate-limit/report.js";
 import { VISITS } from "./rate-limit/subjects.js";
@@ -81,13 +81,6 @@ async function bySubjects(ask: "one limit" | "three holders" | "three limits"): 
   return measured;
 }
 
-/** Asks a process of its own. */
 function answerOf<Answer>(question: Question): Promise<Answer> {
-  process.stderr.write(`${JSON.stringify(question)}\n`);
-  return new Promise((resolve, reject) => {
-    // This process's own flags (its loader) are not the worker's.
-    const child = fork(file, [JSON.stringify(question)], { execArgv: ["--expose-gc"] });
-    child.once("message", (answer) => resolve(answer as Answer)); // what the worker found for the question
-    child.once("exit", (code) => reject(new Error(`The process of ${JSON.stringify(question)} ended with ${code}.`)));
-  });
+  return askProcess<Answer>(file, question);
 }

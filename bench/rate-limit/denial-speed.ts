@@ -3,7 +3,7 @@ import { Redis } from "ioredis";
 import { systemClock } from "@portcullis/core";
 import type { Decision } from "@portcullis/rate-limit";
 import { oneLimit, PEER_WINDOW_MS } from "./limiters.js";
-import type { Variant } from "./measure.js";
+import type { Variant } from "../harness/measure.js";
 import { decidedNow, promised } from "./memory-speed.js";
 import { flexibleRedis } from "./redis-peers.js";
 import { storeOn } from "./redis-speed.js";
@@ -35,7 +35,7 @@ export async function denialVariants(url: string): Promise<{ readonly variants: 
     let next = 0;
     return {
       name,
-      isRefused: true,
+      yesShare: 0,
       prepare: refresh,
       turn(count) {
         let yes = 0;
@@ -47,7 +47,7 @@ export async function denialVariants(url: string): Promise<{ readonly variants: 
       },
     };
   };
-  const block = promised(flexible, visits, true);
+  const block = promised(flexible, visits, 0);
   return {
     variants: [
       // rate-limiter-flexible says how long to wait with each refusal, so ours is asked for it too.

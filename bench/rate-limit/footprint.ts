@@ -1,6 +1,7 @@
 // What a million subjects hold, in a process and in Redis.
 import { Redis } from "ioredis";
 import { createMemoryStore } from "@portcullis/core";
+import { heldBytes } from "../harness/held-bytes.js";
 import { oneLimit, OPERATION, threeLimits, WIDE } from "./limiters.js";
 import { expressStore, flexibleMemory, honoStore, type Peer } from "./memory-peers.js";
 import { flexibleRedisUnion } from "./redis-peers.js";
@@ -65,14 +66,6 @@ export async function redisFootprints(
   }
   client.disconnect();
   return found;
-}
-
-// `external` counts array buffers already.
-function heldBytes(): number {
-  if (globalThis.gc === undefined) throw new Error("Run with --expose-gc.");
-  for (let time = 0; time < 3; time += 1) globalThis.gc();
-  const { heapUsed, external } = process.memoryUsage();
-  return heapUsed + external;
 }
 
 async function usedBytes(client: Redis): Promise<number> {

@@ -2,7 +2,7 @@
 import { createMemoryStore } from "@portcullis/core";
 import type { Decision, LimitCheck, RateLimiter } from "@portcullis/rate-limit";
 import { oneLimit, OPERATION, ORGANIZATION, threeHolders, threeLimits, WIDE } from "./limiters.js";
-import type { Variant } from "./measure.js";
+import type { Variant } from "../harness/measure.js";
 import { expressStore, flexibleMemory, flexibleUnion, honoStore, type Peer } from "./memory-peers.js";
 import { subjectsOf, visitsOf } from "./subjects.js";
 
@@ -47,11 +47,11 @@ export function threeLimitVariants(subjects: number): readonly Variant[] {
 }
 
 /** A peer that promises its answers, awaited one after the other. */
-export function promised({ name, ask }: Peer, visits: readonly string[], isRefused = false): Variant {
+export function promised({ name, ask }: Peer, visits: readonly string[], yesShare = 1): Variant {
   let next = 0;
   return {
     name,
-    isRefused,
+    yesShare,
     async turn(count) {
       let yes = 0;
       for (let index = 0; index < count; index += 1) if (await ask(visits[next++ & (visits.length - 1)] as string)) yes += 1; // masked

@@ -1,10 +1,11 @@
 // From measurements to figures, verdicts and a page.
 import type { Circumstances } from "../harness/results.js";
-import { hundredths } from "../harness/statistics.js";
+import { speedTable } from "../harness/speed-table.js";
+import { atLeast, atMost, type Verdict, verdictTable } from "../harness/verdict.js";
 import { type Admission, OUR_BUCKET, OUR_WINDOW } from "./admitted.js";
 import { FLEXIBLE_BLOCK, KNOWN_DENIAL } from "./denial-speed.js";
 import { type GuardFigure, OUR_GUARDS } from "./guards.js";
-import { figureOf, ratioOf, type Series, seriesOf } from "./measure.js";
+import { ratioOf, type Series, seriesOf } from "../harness/measure.js";
 import { FLOOR, OURS, UNION } from "./memory-speed.js";
 import { LEASED, type RedisFigure } from "./redis-speed.js";
 
@@ -28,14 +29,6 @@ export interface OfSubjects {
   readonly series: readonly Series[];
 }
 
-/** A bar, and what was measured against it. */
-export interface Verdict {
-  readonly question: string;
-  readonly bar: string;
-  readonly measured: number;
-  readonly holds: boolean;
-}
-
 /** How much was measured. */
 export interface Amount {
   readonly rounds: number;
@@ -48,18 +41,6 @@ export const BAR_SUBJECTS = 100_000;
 
 export function verdictsOf(findings: Findings): readonly Verdict[] {
   const { oneLimit, threeHolders, threeLimits, redis, denials, footprints, redisFootprints, admissions, guards } = findings;
-  const atLeast = (question: string, measured: number, bar: number): Verdict => ({
-    question,
-    bar: `>= ${bar}`,
-    measured: hundredths(measured),
-    holds: measured >= bar,
-  });
-  const atMost = (question: string, measured: number, bar: number): Verdict => ({
-    question,
-    bar: `<= ${bar}`,
-    measured: hundredths(measured),
-    holds: measured <= bar,
-  });
   const leased = seriesOf(redis, LEASED);
   const worst = (name: string): number => Math.max(...admissions.filter((one) => one.name === name).map(({ ratio }) => ratio));
   return [
@@ -102,11 +83,7 @@ export function reportOf(where: Circumstances, { rounds, redisRounds, redisDecis
     "",
     "## Verdicts",
     "",
-    "| question | bar | measured | |",
-    "| --- | ---: | ---: | --- |",
-    ...verdictsOf(findings).map(
-      ({ question, bar, measured, holds }) => `| ${question} | ${bar} | ${measured.toFixed(2)} | ${holds ? "holds" : "**fails**"} |`,
-    ),
+    ...verdictTable(verdictsOf(findings)),
     "",
     "## Memory: one limit",
     "",
@@ -134,7 +111,7 @@ export function reportOf(where: Circumstances, { rounds, redisRounds, redisDecis
     "",
     "## A refusal known in this process",
     "",
-    ...speedTable(denials, FLEXIBLE_BLOCK, "throughput, of the block's"),
+    ...speedTable(denials, FLEXIBLE_BLOCK, "throughput, of the block's", "base over each"),
     "",
     "## Memory held by a million subjects",
     "",
@@ -176,20 +153,9 @@ function speedTables(measured: readonly OfSubjects[], base: string, title: strin
   return measured.flatMap(({ subjects, series }) => [
     `${subjects.toLocaleString("en")} ${subjects === 1 ? "subject" : "subjects"}:`,
     "",
-    ...speedTable(series, base, title),
+    ...speedTable(series, base, title, "base over each"),
     "",
   ]);
-}
-
-function speedTable(series: readonly Series[], base: string, title: string): readonly string[] {
-  return [
-    `| | CPU ns | middle half | ${title} |`,
-    "| --- | ---: | ---: | ---: |",
-    ...series.map((one) => {
-      const { name, nanos, from, to } = figureOf(one);
-      return `| ${name} | ${nanos.toFixed(0)} | ${from.toFixed(0)} to ${to.toFixed(0)} | ${name === base ? "" : ratioOf(series, base, name).toFixed(2)} |`;
-    }),
-  ];
 }
 
 function sizeTable(sizes: readonly { readonly name: string; readonly megabytes: number }[]): readonly string[] {

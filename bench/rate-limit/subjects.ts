@@ -1,4 +1,5 @@
 // Who asks.
+import { createRandomBelow } from "../harness/random-below.js";
 
 /** Ids as they come from a token or a database: flat strings, none of them a piece of another. */
 export function subjectsOf(count: number): readonly string[] {
@@ -15,14 +16,6 @@ export const VISITS = 2 ** 17;
 
 /** The subjects in an order without pattern. */
 export function visitsOf(subjects: readonly string[]): readonly string[] {
-  const visits: string[] = [];
-  let state = 88_172_645;
-  for (let index = 0; index < VISITS; index += 1) {
-    // xorshift32: the same order in each run.
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    visits.push(subjects[(state >>> 0) % subjects.length] as string); // below the length
-  }
-  return visits;
+  const below = createRandomBelow();
+  return Array.from({ length: VISITS }, () => subjects[below(subjects.length)] as string); // below the length
 }

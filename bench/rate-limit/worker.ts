@@ -1,10 +1,11 @@
 // The process of one question: built, so that what runs is what ships; alone, so that no other question has shaped its code.
 import { Redis } from "ioredis";
+import { answerParent } from "../harness/ask-process.js";
 import { denialVariants } from "./denial-speed.js";
 import { measureAdmission } from "./admitted.js";
 import { processFootprint, redisFootprints } from "./footprint.js";
 import { measureGuards } from "./guards.js";
-import { type Extent, measure, type Variant } from "./measure.js";
+import { type Extent, measure, type Variant } from "../harness/measure.js";
 import { oneLimitVariants, threeHolderVariants, threeLimitVariants } from "./memory-speed.js";
 import { measureRedis } from "./redis-speed.js";
 
@@ -56,8 +57,4 @@ async function empty(url: string): Promise<void> {
   client.disconnect();
 }
 
-const question = JSON.parse(process.argv[2] ?? "null") as Question; // from the bench
-const found = await answer(question);
-// By hand, for a profile: node --cpu-prof dist/worker.mjs '{"ask":…}'
-if (process.send === undefined) process.stdout.write(`${JSON.stringify(found, null, 2)}\n`);
-else process.send(found, () => process.exit(0));
+await answerParent(answer);

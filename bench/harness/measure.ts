@@ -1,13 +1,13 @@
 // CPU time of this process, in short turns of all that is compared.
-import { hundredths, median, quantile, rotate } from "../harness/statistics.js";
+import { hundredths, median, quantile, rotate } from "./statistics.js";
 
 /** One that is measured. */
 export interface Variant {
   readonly name: string;
   /** Makes so many decisions and looks at each. @returns How many of them were "yes". */
   turn(count: number): number | Promise<number>;
-  /** What each decision of a turn must be. Default: all of them "yes". */
-  readonly isRefused?: boolean;
+  /** How large a part of a turn's decisions must be "yes". Default: 1, all of them. */
+  readonly yesShare?: number;
   /** Not measured: before each turn. */
   prepare?(): void | Promise<void>;
 }
@@ -73,7 +73,7 @@ async function turnOf(variant: Variant, count: number): Promise<number> {
   const answer = variant.turn(count);
   const yes = typeof answer === "number" ? answer : await answer;
   const { user, system } = process.cpuUsage(before);
-  const expected = variant.isRefused === true ? 0 : count;
+  const expected = count * (variant.yesShare ?? 1);
   if (yes !== expected) throw new Error(`${variant.name} said yes to ${yes} of ${count}, not to ${expected}.`);
   return ((user + system) * 1000) / count;
 }
