@@ -41,13 +41,19 @@ export function prometheusMetrics(options: PrometheusMetricsOptions): Metrics {
   const counters = new Map<string, CounterPort>();
   const gauges = new Map<string, GaugePort>();
   const histograms = new Map<string, HistogramPort>();
+  const handOvers: (() => void)[] = [];
   const describe = ({ name, help, labelNames = [] }: MetricDefinition) => ({
     name: `${prefix}${name}`,
     help,
     labelNames: [...labelNames],
     registers: [registry],
+    // prom-client asks each metric right before it reads it; what was handed over for another is nothing by then.
+    collect: () => {
+      for (const handOver of handOvers) handOver();
+    },
   });
   return Object.freeze({
+    onCollect: (handOver: () => void) => void handOvers.push(handOver),
     counter: (definition: MetricDefinition) =>
       once(counters, definition.name, () => {
         const counter = new Counter(describe(definition));

@@ -26,6 +26,11 @@ export interface Metrics {
   counter(definition: MetricDefinition): Counter;
   gauge(definition: MetricDefinition): Gauge;
   histogram(definition: MetricDefinition & { readonly buckets?: readonly number[] }): Histogram;
+  /**
+   * Where numbers are read from time to time: has `handOver` called before each reading. Whoever counts millions of times between two
+   * readings counts in a field of its own and hands the sum over then. Absent: every number is wanted at once.
+   */
+  readonly onCollect?: (handOver: () => void) => void;
 }
 
 const SILENT = Object.freeze({ add: () => {}, set: () => {}, observe: () => {} });

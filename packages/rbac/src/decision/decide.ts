@@ -1,10 +1,11 @@
 import { hasFromClass } from "../own-options.js";
 import { hasBit } from "../policy/compile-permissions.js";
-import { covers, sourceOf } from "../policy/compile-roles.js";
+import { covers, type Role, sourceOf } from "../policy/compile-roles.js";
 import type { Permission } from "../policy/permission-key.js";
 import type { Policy } from "../policy/policy.js";
 import type { RoleUnion } from "../policy/role-unions.js";
 import type { CheckOptions, Decision, DecisionReason, Identity } from "./decision.js";
+import { DecisionShelf } from "./decision-shelf.js";
 import { findOrgRole } from "./find-org-role.js";
 import { makeDecision } from "./make-decision.js";
 
@@ -18,12 +19,16 @@ export function decide(
   options: CheckOptions | undefined,
 ): Decision {
   try {
+    if (options === undefined && identity !== undefined) {
+      const known = policy.known.get(identity);
+      if (known !== undefined) return within(policy, decideByRoles(policy, known.union, permission), permission, known.scopes, known.via);
+    }
     const union = unionOf(policy, identity, options);
-    const decided =
-      typeof union === "string" ? makeDecision(policy, union, permission.key) : decideFor(policy, union, permission, identity, options);
-    // Whoever acts for somebody else stands in every decision (RBAC-24); where nobody does, the remembered one serves.
-    const via = identity === undefined || (identity as unknown) === null || !Object.hasOwn(identity, "via") ? undefined : identity.via;
-    return via === undefined ? decided : Object.freeze({ ...decided, via });
+    if (typeof union === "string") return ofCaller(makeDecision(policy, union, permission.key), viaOf(identity));
+    if (options === undefined && identity !== undefined) policy.known.meet(identity, union, policy.unions);
+    const byRoles = decideByRoles(policy, union, permission);
+    const decided = byRoles.allowed ? byRoles : orByOrgRole(policy, byRoles, permission, identity, options);
+    return within(policy, decided, permission, scopesOf(identity), viaOf(identity));
   } catch {
     // A getter or a proxy that throws: no identity that authentication made.
     return makeDecision(policy, "malformed", permission.key);
@@ -69,37 +74,58 @@ export function isCovered(scopes: readonly string[], permission: Permission): bo
   return false;
 }
 
-function decideFor(
-  policy: Policy,
-  union: RoleUnion,
-  permission: Permission,
-  identity: Identity | undefined,
-  options: CheckOptions | undefined,
-): Decision {
-  const byRoles = union.decisions.get(permission.bit) ?? decideByRoles(policy, union, permission);
-  const decided = byRoles.allowed ? byRoles : orByOrgRole(policy, byRoles, permission, identity, options);
-  if (!decided.allowed) return decided;
-  const scopes = scopesOf(identity);
-  if (scopes === undefined || isCovered(scopes, permission)) return decided;
-  return makeDecision(policy, "out_of_scope", permission.key, decided);
+// The first rows of the shelf; behind them are two for each role, its grants and its denials.
+const NO_ROLES_ROW = 0;
+const MISSING_ROW = 1;
+const ROLE_ROWS = 2;
+
+/** Where the decisions of a policy are remembered. */
+export function createShelf(roles: number, permissions: number): DecisionShelf {
+  return new DecisionShelf(ROLE_ROWS + 2 * roles, permissions);
 }
 
 function decideByRoles(policy: Policy, union: RoleUnion, permission: Permission): Decision {
-  const { bit, key } = permission;
-  const allowed = hasBit(union.effective, bit);
-  const denying = allowed ? undefined : union.roles.find((role) => hasBit(role.deny, bit));
-  const deciding = allowed ? union.roles.find((role) => hasBit(role.allow, bit)) : denying;
-  const reason = allowed
-    ? "granted"
-    : denying !== undefined
-      ? "explicit_deny"
-      : union.roles.length === 0
-        ? "no_roles"
-        : "missing_permission";
-  const source = deciding === undefined ? undefined : sourceOf(deciding, permission, allowed ? "grants" : "denies");
-  const made = makeDecision(policy, reason, key, { role: deciding?.name, grant: source?.grant, scope: undefined });
-  policy.unions.remember(union, bit, made);
-  return made;
+  const { bit } = permission;
+  const isAllowed = hasBit(union.effective, bit);
+  const role = decidingRole(union, bit, isAllowed);
+  const row =
+    role === undefined ? (union.roles.length === 0 ? NO_ROLES_ROW : MISSING_ROW) : ROLE_ROWS + 2 * role.index + (isAllowed ? 0 : 1);
+  return policy.shelf.get(row, bit) ?? policy.shelf.put(row, bit, makeByRoles(policy, permission, role, isAllowed, row));
+}
+
+// The first that grants it, or the first that denies it.
+function decidingRole({ roles }: RoleUnion, bit: number, isAllowed: boolean): Role | undefined {
+  for (let index = 0; index < roles.length; index += 1) {
+    const role = roles[index] as Role; // index < length
+    if (hasBit(isAllowed ? role.allow : role.deny, bit)) return role;
+  }
+  return undefined;
+}
+
+function makeByRoles(policy: Policy, permission: Permission, role: Role | undefined, isAllowed: boolean, row: number): Decision {
+  if (role === undefined) return makeDecision(policy, row === NO_ROLES_ROW ? "no_roles" : "missing_permission", permission.key);
+  const grant = sourceOf(role, permission, isAllowed ? "grants" : "denies")?.grant;
+  return makeDecision(policy, isAllowed ? "granted" : "explicit_deny", permission.key, { role: role.name, grant, scope: undefined });
+}
+
+// The credential's bound, and who acts for somebody else: that stands in every decision (RBAC-24).
+function within(
+  policy: Policy,
+  decided: Decision,
+  permission: Permission,
+  scopes: readonly string[] | undefined,
+  via: string | undefined,
+): Decision {
+  if (!decided.allowed || scopes === undefined || isCovered(scopes, permission)) return ofCaller(decided, via);
+  return ofCaller(makeDecision(policy, "out_of_scope", permission.key, decided), via);
+}
+
+function ofCaller(decided: Decision, via: string | undefined): Decision {
+  return via === undefined ? decided : Object.freeze({ ...decided, via });
+}
+
+function viaOf(identity: Identity | undefined): string | undefined {
+  return identity === undefined || (identity as unknown) === null || !Object.hasOwn(identity, "via") ? undefined : identity.via;
 }
 
 // What no role grants, an organisation role may: for a resource that is said to be of its organisation, and never what a role denies.

@@ -1,7 +1,7 @@
 import { invalidOption } from "@portcullis/core";
 import { ownOptions } from "../own-options.js";
 import { checkName, type Universe } from "./compile-permissions.js";
-import { addGrant, parseList } from "./compile-roles.js";
+import { parseList, requireCovering } from "./compile-roles.js";
 
 /**
  * What a role within one organisation may do. Orthogonal to roles: it counts for resources of the holder's own organisation only,
@@ -40,7 +40,10 @@ export function compileOrgRoles(definitions: unknown, universe: Universe, namePa
     if (typeof mutates !== "boolean") throw invalidOption(`${where}.mutates`, mutates, "true or false");
     const grants = parseList(`${where}.grants`, written);
     const allow = new Uint32Array(universe.words);
-    for (const grant of grants) addGrant(universe, allow, grant, name);
+    for (const grant of grants) {
+      requireCovering(universe, grant, name);
+      universe.addTo(allow, grant);
+    }
     roles.set(name, Object.freeze({ name, extent, mutates, grants, allow }));
   }
   return roles;

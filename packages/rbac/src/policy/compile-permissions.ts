@@ -33,37 +33,39 @@ export class Universe {
   /** Length of every mask in 32-bit words. */
   readonly words: number;
   readonly #byKey = new Map<string, Permission>();
-  readonly #wildcards = new Map<string, { readonly bits: number[]; mask: Uint32Array | undefined }>();
+  readonly #wildcards = new Map<string, Wildcard>();
 
   constructor(tree: unknown, namePattern: RegExp) {
     if (typeof tree !== "object" || tree === null)
       throw invalidOption("permissions", tree, "an object of resources, each with an array of actions");
     const permissions: Permission[] = [];
-    const seen = new Set<string>();
+    const byAction = new Map<string, Wildcard>();
     for (const resource of Object.keys(tree)) {
       checkName("resource", resource, namePattern);
       const actions = own(tree, resource);
       if (!Array.isArray(actions) || actions.length === 0)
         throw invalidOption(`permissions.${resource}`, actions, "an array with at least one action");
-      const resourceWildcard = `${resource}.*`;
+      const ofResource = this.#addWildcard(`${resource}.*`);
       for (const action of actions as readonly unknown[]) {
-        if (typeof action !== "string" || !seen.has(action)) seen.add(checkName("action", action, namePattern));
-        const key = `${resource}.${action as string}`; // checkName refused everything else
-        if (this.#byKey.has(key)) throw new RbacError("invalid_name", `The permission "${key}" is declared twice. Remove one.`);
-        const permission: Permission = Object.freeze({
-          key,
-          bit: permissions.length,
-          resourceWildcard,
-          actionWildcard: `*.${action as string}`,
-        });
-        permissions.push(permission);
+        // Checked once, where it is met first.
+        let ofAction = byAction.get(action as string);
+        if (ofAction === undefined) {
+          ofAction = this.#addWildcard(`*.${checkName("action", action, namePattern)}`);
+          byAction.set(action as string, ofAction); // checkName refuses what is no string
+        }
+        const key = `${resource}.${action as string}`;
+        const bit = permissions.length;
+        const permission: Permission = { key, bit, resourceWildcard: ofResource.text, actionWildcard: ofAction.text };
         this.#byKey.set(key, permission);
-        this.#cover(resourceWildcard, permission.bit);
-        this.#cover(permission.actionWildcard, permission.bit);
-        this.#cover("*", permission.bit);
+        if (this.#byKey.size === bit) throw new RbacError("invalid_name", `The permission "${key}" is declared twice. Remove one.`);
+        permissions.push(permission);
+        ofResource.bits.push(bit);
+        ofAction.bits.push(bit);
       }
     }
     if (permissions.length === 0) throw invalidOption("permissions", tree, "an object with at least one resource");
+    const everything = this.#addWildcard("*");
+    for (const { bit } of permissions) everything.bits.push(bit);
     this.permissions = Object.freeze(permissions);
     this.keys = Object.freeze(permissions.map(({ key }) => key));
     this.words = Math.ceil(permissions.length / 32);
@@ -71,6 +73,11 @@ export class Universe {
 
   find(key: unknown): Permission | undefined {
     return typeof key === "string" ? this.#byKey.get(key) : undefined;
+  }
+
+  /** Whether it is a declared permission or a wildcard that covers one. */
+  covers(grant: string): boolean {
+    return this.#byKey.has(grant) || this.#wildcards.has(grant);
   }
 
   /** Adds what a grant covers to a mask. @returns whether it is a declared permission or a wildcard that covers one. */
@@ -91,11 +98,19 @@ export class Universe {
     return true;
   }
 
-  #cover(wildcard: string, bit: number): void {
-    const entry = this.#wildcards.get(wildcard);
-    if (entry === undefined) this.#wildcards.set(wildcard, { bits: [bit], mask: undefined });
-    else entry.bits.push(bit);
+  #addWildcard(text: string): Wildcard {
+    const wildcard: Wildcard = { text, bits: [], mask: undefined };
+    this.#wildcards.set(text, wildcard);
+    return wildcard;
   }
+}
+
+/** A grant that covers several permissions. */
+interface Wildcard {
+  readonly text: string;
+  readonly bits: number[];
+  /** Made where it is needed: most wildcards are short. */
+  mask: Uint32Array | undefined;
 }
 
 /** @throws {RbacError} `invalid_name` */

@@ -1,5 +1,5 @@
 import { invalidOption } from "@portcullis/core";
-import { addMask, checkName, type Universe } from "./compile-permissions.js";
+import { checkName, type Universe } from "./compile-permissions.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { Permission } from "./permission-key.js";
@@ -15,6 +15,8 @@ export interface RoleDefinition<AnyGrant extends string = string, RoleName exten
 /** A role with everything it inherits, as masks over the universe of permissions. */
 export interface Role {
   readonly name: string;
+  /** Its place among the roles of its policy. */
+  readonly index: number;
   readonly inherits: readonly Role[];
   readonly grants: readonly string[];
   readonly denies: readonly string[];
@@ -41,18 +43,45 @@ export function compileRoles(
   const roles = new Map<string, Role>();
   for (const name of juniorsFirst(parsed)) {
     const { inherits, grants, denies } = parsed.get(name) as ParsedRole; // juniorsFirst lists keys of parsed only
-    const allow = new Uint32Array(universe.words);
-    const deny = new Uint32Array(universe.words);
-    const juniors = inherits.map((junior) => roles.get(junior) as Role); // compiled before: juniors come first
-    for (const junior of juniors) {
-      addMask(allow, junior.allow);
-      addMask(deny, junior.deny);
+    if (onUnknownGrant === "refuse") {
+      for (const grant of grants) requireCovering(universe, grant, name);
+      for (const grant of denies) requireCovering(universe, grant, name);
     }
-    for (const grant of grants) addGrant(universe, allow, grant, name, onUnknownGrant);
-    for (const grant of denies) addGrant(universe, deny, grant, name, onUnknownGrant);
-    roles.set(name, Object.freeze({ name, inherits: Object.freeze(juniors), grants, denies, allow, deny }));
+    const juniors = inherits.map((junior) => roles.get(junior) as Role); // compiled before: juniors come first
+    roles.set(name, new CompiledRole(name, roles.size, Object.freeze(juniors), grants, denies, universe));
   }
   return roles;
+}
+
+// Masks are made when somebody has the role: of a thousand roles, few are held by those who come first.
+class CompiledRole implements Role {
+  #masks: { readonly allow: Uint32Array; readonly deny: Uint32Array } | undefined;
+
+  constructor(
+    readonly name: string,
+    readonly index: number,
+    readonly inherits: readonly Role[],
+    readonly grants: readonly string[],
+    readonly denies: readonly string[],
+    private readonly universe: Universe,
+  ) {}
+
+  get allow(): Uint32Array {
+    return (this.#masks ??= this.#makeMasks()).allow;
+  }
+  get deny(): Uint32Array {
+    return (this.#masks ??= this.#makeMasks()).deny;
+  }
+
+  #makeMasks(): { readonly allow: Uint32Array; readonly deny: Uint32Array } {
+    const allow = new Uint32Array(this.universe.words);
+    const deny = new Uint32Array(this.universe.words);
+    for (const role of lineageOf(this)) {
+      for (const grant of role.grants) this.universe.addTo(allow, grant);
+      for (const grant of role.denies) this.universe.addTo(deny, grant);
+    }
+    return { allow, deny };
+  }
 }
 
 /** Where a role's grant (or denial) of a permission is written: the nearest role, its words, and the way there. */
@@ -113,15 +142,9 @@ export function shown(text: unknown): string {
   return typeof text === "string" ? JSON.stringify(text.slice(0, 64)) : `of type ${typeof text}`;
 }
 
-/** Adds what a role's grant covers to a mask. @throws {RbacError} `invalid_grant`, `unknown_permission` */
-export function addGrant(
-  universe: Universe,
-  mask: Uint32Array,
-  grant: string,
-  role: string,
-  onUnknownGrant: "refuse" | "ignore" = "refuse",
-): void {
-  if (universe.addTo(mask, grant) || onUnknownGrant === "ignore") return;
+/** @throws {RbacError} `invalid_grant`, `unknown_permission`: the grant covers nothing. */
+export function requireCovering(universe: Universe, grant: string, role: string): void {
+  if (universe.covers(grant)) return;
   // One spelling for everything, and wildcards for whole segments only: "wf*" or "*.*" would invite guesses about what they match.
   if (grant.includes("*") && !/^(?:[^.*]+\.\*|\*\.[^.*]+)$/.test(grant)) {
     throw new RbacError(

@@ -1,7 +1,7 @@
 import { invalidOption, noMetrics, subjectOf, systemClock } from "@portcullis/core";
 import { allowedTo, canGrant, type Given } from "../decision/can-grant.js";
 import { checkOrgMutation, checkPersona, checkRoles } from "../decision/check-roles.js";
-import { decide } from "../decision/decide.js";
+import { createShelf, decide } from "../decision/decide.js";
 import type {
   CheckOptions,
   ConstraintDecision,
@@ -12,6 +12,7 @@ import type {
   RoleDecision,
 } from "../decision/decision.js";
 import { explainDecision } from "../decision/explain.js";
+import { KnownIdentities } from "../decision/known-identities.js";
 import { makeDecision } from "../decision/make-decision.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
@@ -156,7 +157,7 @@ export class CompiledRbac<
   }
 
   withRoles(roles: { readonly [name: string]: RoleDefinition<GrantOf<Key>> }): Rbac<Key, string, OrgRoleName, PersonaName> {
-    const silent = new Instruments(noMetrics, systemClock, undefined, this.permissions.length);
+    const silent = new Instruments(noMetrics, systemClock, undefined, this.#universe.permissions);
     return new CompiledRbac<Key, string, OrgRoleName, PersonaName>(this.#base, roles, this.policyVersion + 1, silent);
   }
 
@@ -202,8 +203,9 @@ export class CompiledRbac<
     const roles = compileRoles(definitions, this.#universe, namePattern, unknownGrants);
     const constraints = new Constraints(parsed, roles);
     const unions = new RoleUnions(roles, this.#universe.words, () => this.#instruments.unknownRole(), constraints);
+    const shelf = createShelf(roles.size, this.#universe.permissions.length);
     this.#instruments.policyVersion(version);
-    return { version, roles, unions, constraints, orgRoles, personas };
+    return { version, roles, unions, constraints, orgRoles, personas, known: new KnownIdentities(), shelf };
   }
 
   #keysIn(isIn: (bit: number) => boolean): readonly Key[] {

@@ -5,9 +5,6 @@ import type { RbacEvent } from "./rbac-event.js";
 // One check in so many is timed: two clock readings cost more than the check.
 const SAMPLE_EVERY = 1024;
 
-const UNKNOWN_ALLOWED: Labels = Object.freeze({ permission: "unknown", result: "allowed" });
-const UNKNOWN_DENIED: Labels = Object.freeze({ permission: "unknown", result: "denied" });
-
 /** What a policy tells of itself. Observers cannot change a decision: what they throw is dropped. */
 export class Instruments {
   readonly #checks;
@@ -15,16 +12,17 @@ export class Instruments {
   readonly #seconds;
   readonly #version;
   readonly #unknownRoles;
-  // By bit; made on first use, so that a check allocates no labels.
-  readonly #allowedLabels: (Labels | undefined)[];
-  readonly #deniedLabels: (Labels | undefined)[];
-  #count = 0;
+  // By slot: denied and allowed of what is not declared, then of each permission. Made on first use: a check allocates no labels.
+  readonly #labels: (Labels | undefined)[];
+  /** By slot, what is not handed over yet; `undefined` where there is nobody who collects, and each check is counted at once. */
+  readonly #counts: Float64Array | undefined;
+  #begun = 0;
 
   constructor(
     metrics: Metrics,
     private readonly clock: Clock,
     private readonly onEvent: ((event: RbacEvent) => void) | undefined,
-    permissions: number,
+    permissions: readonly Permission[],
   ) {
     this.#checks = metrics.counter({
       name: "rbac_permission_checks_total",
@@ -43,23 +41,30 @@ export class Instruments {
     });
     this.#version = metrics.gauge({ name: "rbac_policy_version", help: "Version of the policy in force." });
     this.#unknownRoles = metrics.counter({ name: "rbac_unknown_roles_total", help: "Roles of callers that the policy does not define." });
-    this.#allowedLabels = Array.from({ length: permissions });
-    this.#deniedLabels = Array.from({ length: permissions });
+    this.#labels = Array.from({ length: (permissions.length + 1) * 2 });
+    if (metrics.onCollect === undefined) return;
+    const counts = new Float64Array(this.#labels.length);
+    this.#counts = counts;
+    metrics.onCollect(() => {
+      for (const [slot, count] of counts.entries()) {
+        if (count === 0) continue;
+        counts[slot] = 0;
+        this.#count(slot, permissions[(slot >>> 1) - 1], count);
+      }
+    });
   }
 
   /** @returns when the check began if it is one to be timed. */
   begin(): number | undefined {
-    this.#count += 1;
-    return this.#count % SAMPLE_EVERY === 0 ? this.clock.monotonic() : undefined;
+    this.#begun += 1;
+    return this.#begun % SAMPLE_EVERY === 0 ? this.clock.monotonic() : undefined;
   }
 
   checked(permission: Permission | undefined, allowed: boolean, startedAt: number | undefined): void {
-    try {
-      this.#checks.add(this.#labels(permission, allowed));
-      if (startedAt !== undefined) this.#seconds.observe((this.clock.monotonic() - startedAt) / 1000);
-    } catch {
-      // See the class comment.
-    }
+    const slot = ((permission?.bit ?? -1) + 1) * 2 + (allowed ? 1 : 0);
+    if (this.#counts !== undefined) this.#counts[slot] = (this.#counts[slot] ?? 0) + 1;
+    else this.#count(slot, permission, 1);
+    if (startedAt !== undefined) this.#time(startedAt);
   }
 
   denied(permission: string | undefined, guard: string): void {
@@ -79,10 +84,20 @@ export class Instruments {
     this.#quietly(() => this.onEvent?.(eventOf()));
   }
 
-  #labels(permission: Permission | undefined, allowed: boolean): Labels {
-    if (permission === undefined) return allowed ? UNKNOWN_ALLOWED : UNKNOWN_DENIED;
-    const labels = allowed ? this.#allowedLabels : this.#deniedLabels;
-    return (labels[permission.bit] ??= Object.freeze({ permission: permission.key, result: allowed ? "allowed" : "denied" }));
+  #count(slot: number, permission: Permission | undefined, count: number): void {
+    try {
+      const labels = (this.#labels[slot] ??= Object.freeze({
+        permission: permission?.key ?? "unknown",
+        result: slot % 2 === 1 ? "allowed" : "denied",
+      }));
+      this.#checks.add(labels, count);
+    } catch {
+      // See the class comment.
+    }
+  }
+
+  #time(startedAt: number): void {
+    this.#quietly(() => this.#seconds.observe((this.clock.monotonic() - startedAt) / 1000));
   }
 
   #quietly(observe: () => void): void {

@@ -1,4 +1,6 @@
 import type { Principal } from "@portcullis/core";
+import type { DecisionShelf } from "../decision/decision-shelf.js";
+import type { KnownIdentities } from "../decision/known-identities.js";
 import type { Constraints } from "./compile-constraints.js";
 import type { OrgRole } from "./compile-org-roles.js";
 import type { Persona } from "./compile-personas.js";
@@ -28,4 +30,6 @@ export interface Policy {
   readonly constraints: Constraints;
   readonly orgRoles: OrgRoles;
   readonly personas: ReadonlyMap<string, Persona>;
+  readonly known: KnownIdentities;
+  readonly shelf: DecisionShelf;
 }

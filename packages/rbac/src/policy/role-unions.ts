@@ -1,7 +1,6 @@
 import type { Constraints } from "./compile-constraints.js";
 import { addMask } from "./compile-permissions.js";
 import type { Role } from "./compile-roles.js";
-import type { Decision } from "../decision/decision.js";
 
 /** What a list of roles amounts to: everything allowed by one and denied by none. */
 export interface RoleUnion {
@@ -10,23 +9,21 @@ export interface RoleUnion {
   readonly effective: Uint32Array;
   /** Whether a constraint keeps these roles apart: then they count for nothing. */
   readonly isApart: boolean;
-  /** Decisions made already, by the permission's bit. */
-  readonly decisions: Map<number, Decision>;
   readonly next: Map<string, RoleUnion>;
 }
 
-// Bounds of what is remembered. Applications with thousands of combinations of roles start over now and then.
-const MAX_UNIONS = 4096;
-const MAX_DECISIONS = 65_536;
+// What is remembered is bounded by its size, whatever combinations of roles there are: past it, all is forgotten and begins anew.
+const MOST_BYTES = 16_777_216;
+const BYTES_BESIDE_MASK = 512;
 
 /**
  * Remembers the union for each sequence of role names, as a tree: a lookup is one Map access per role, allocates nothing and
  * reads the names as they are now, so it needs no frozen array to be safe.
  */
 export class RoleUnions {
+  readonly #most: number;
   #root: RoleUnion;
   #unions = 0;
-  #decisions = 0;
 
   constructor(
     private readonly byName: ReadonlyMap<string, Role>,
@@ -34,6 +31,7 @@ export class RoleUnions {
     private readonly onUnknownRole: () => void,
     private readonly constraints?: Constraints,
   ) {
+    this.#most = Math.floor(MOST_BYTES / (words * Uint32Array.BYTES_PER_ELEMENT + BYTES_BESIDE_MASK));
     this.#root = emptyUnion(words);
   }
 
@@ -48,10 +46,9 @@ export class RoleUnions {
     return union;
   }
 
-  remember(union: RoleUnion, bit: number, decision: Decision): void {
-    union.decisions.set(bit, decision);
-    this.#decisions += 1;
-    if (this.#decisions >= MAX_DECISIONS) this.#forget();
+  /** Whether every name is a role's. */
+  knowsAll(names: readonly string[]): boolean {
+    return names.every((name) => this.byName.has(name));
   }
 
   #extend(union: RoleUnion, name: string): RoleUnion {
@@ -67,7 +64,7 @@ export class RoleUnions {
   }
 
   #add(union: RoleUnion, role: Role): RoleUnion {
-    if (this.#unions >= MAX_UNIONS) this.#forget();
+    if (this.#unions >= this.#most) this.#forget();
     this.#unions += 1;
     const roles = [...union.roles, role];
     const allow = new Uint32Array(this.words);
@@ -78,16 +75,15 @@ export class RoleUnions {
     }
     for (let word = 0; word < allow.length; word += 1) allow[word] = (allow[word] ?? 0) & ~(deny[word] ?? 0);
     const isApart = this.constraints?.violationOf(roles, "active") !== undefined;
-    return { roles, effective: allow, isApart, decisions: new Map(), next: new Map() };
+    return { roles, effective: allow, isApart, next: new Map() };
   }
 
   #forget(): void {
     this.#root = emptyUnion(this.words);
     this.#unions = 0;
-    this.#decisions = 0;
   }
 }
 
 function emptyUnion(words: number): RoleUnion {
-  return { roles: [], effective: new Uint32Array(words), isApart: false, decisions: new Map(), next: new Map() };
+  return { roles: [], effective: new Uint32Array(words), isApart: false, next: new Map() };
 }
