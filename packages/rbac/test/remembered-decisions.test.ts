@@ -15,7 +15,7 @@ const define = () =>
   });
 
 /** More often than it takes for an identity to be remembered. */
-const OFTEN = 20;
+const OFTEN = 40;
 
 function often<T>(ask: () => T): readonly T[] {
   return Array.from({ length: OFTEN }, ask);

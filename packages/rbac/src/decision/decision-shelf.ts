@@ -43,5 +43,5 @@ export class DecisionShelf {
 }
 
 function places<T>(count: number): (T | undefined)[] {
-  return Array.from({ length: count });
+  return Array.from({ length: count }, () => undefined);
 }

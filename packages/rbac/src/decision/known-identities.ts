@@ -10,8 +10,11 @@ export interface KnownIdentity {
   readonly via: string | undefined;
 }
 
-/** One new identity in so many is remembered: most principals live for one request, and remembering costs as much as two checks. */
-const REMEMBER_EVERY = 4;
+/**
+ * One time in so many that an unknown identity is met, it is looked at and remembered: that costs as much as several checks, and many
+ * principals live for one request only. One that is given out again and again is known soon.
+ */
+const LOOK_EVERY = 16;
 
 /**
  * Identities that cannot change any more, with what was read of them: plain objects, frozen with their lists, of own data properties,
@@ -19,22 +22,18 @@ const REMEMBER_EVERY = 4;
  */
 export class KnownIdentities {
   readonly #known = new WeakMap<object, KnownIdentity>();
-  #last: object | undefined;
-  #lastKnown: KnownIdentity | undefined;
-  #turn = 0;
+  #met = 0;
 
   get(identity: Identity): KnownIdentity | undefined {
-    return identity === this.#last ? this.#lastKnown : this.#known.get(identity);
+    return this.#known.get(identity);
   }
 
-  /** Remembers an identity for which `union` was found, if it is one that cannot change. */
+  /** Told of an identity for which `union` was found; remembers it now and then, if it is one that cannot change. */
   meet(identity: Identity, union: RoleUnion, unions: RoleUnions): void {
+    this.#met += 1;
+    if (this.#met % LOOK_EVERY !== 0) return;
     const known = readFixed(identity, union);
-    if (known === undefined || !unions.knowsAll(identity.roles)) return;
-    this.#last = identity;
-    this.#lastKnown = known;
-    this.#turn += 1;
-    if (this.#turn % REMEMBER_EVERY === 0) this.#known.set(identity, known);
+    if (known !== undefined && unions.knowsAll(identity.roles)) this.#known.set(identity, known);
   }
 }
 
