@@ -104,7 +104,8 @@ function wantedBy(
   } else {
     if (!Array.isArray(grants)) return "malformed";
     for (const grant of grants as readonly unknown[])
-      if (typeof grant !== "string" || !universe.addTo(mask, grant)) return "unknown_permission";
+      if (typeof grant !== "string" || !universe.covers(grant)) return "unknown_permission";
+      else universe.addTo(mask, grant);
   }
   return { permissions: universe.permissions.filter(({ bit }) => hasBit(mask, bit)), orgRole: known };
 }

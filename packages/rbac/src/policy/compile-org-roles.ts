@@ -38,7 +38,7 @@ export function compileOrgRoles(definitions: unknown, universe: Universe, namePa
     if (extent !== "organisation" && extent !== "departments")
       throw invalidOption(`${where}.extent`, extent, '"organisation" or "departments"');
     if (typeof mutates !== "boolean") throw invalidOption(`${where}.mutates`, mutates, "true or false");
-    const grants = parseList(`${where}.grants`, written);
+    const grants = parseList(where, written, "grants");
     const allow = new Uint32Array(universe.words);
     for (const grant of grants) {
       requireCovering(universe, grant, name);

@@ -26,91 +26,137 @@ const RESERVED = new Set([
 // Whatever pattern is configured: no empty name, no separators, wildcards, white space, control or non-ASCII characters in a name.
 const ALWAYS_REFUSED = /^$|[^\x21-\x7e]|[.*]/;
 
-/** The declared permissions, interned to bit positions. */
+interface Action {
+  readonly name: string;
+  readonly wildcard: string;
+  /** Of every resource that has it. */
+  readonly bits: number[];
+}
+
+/** Its permissions are neighbours: the n-th action has the n-th bit from the first. */
+interface Resource {
+  readonly name: string;
+  readonly wildcard: string;
+  readonly firstBit: number;
+  readonly actions: readonly Action[];
+}
+
+/**
+ * The declared permissions, interned to bit positions.
+ *
+ * What there is of each permission beside its bit is made when somebody asks for it: of ten thousand, a program checks a few hundred.
+ */
 export class Universe {
-  readonly permissions: readonly Permission[];
-  readonly keys: readonly string[];
+  /** How many permissions there are. */
+  readonly size: number;
   /** Length of every mask in 32-bit words. */
   readonly words: number;
-  readonly #byKey = new Map<string, Permission>();
-  readonly #wildcards = new Map<string, Wildcard>();
+  readonly #resources = new Map<string, Resource>();
+  readonly #actions = new Map<string, Action>();
+  /** Those that somebody asked for. */
+  readonly #found = new Map<string, Permission>();
+  #permissions: readonly Permission[] | undefined;
+  #keys: readonly string[] | undefined;
 
   constructor(tree: unknown, namePattern: RegExp) {
     if (typeof tree !== "object" || tree === null)
       throw invalidOption("permissions", tree, "an object of resources, each with an array of actions");
-    const permissions: Permission[] = [];
-    const byAction = new Map<string, Wildcard>();
-    for (const resource of Object.keys(tree)) {
-      checkName("resource", resource, namePattern);
-      const actions = own(tree, resource);
-      if (!Array.isArray(actions) || actions.length === 0)
-        throw invalidOption(`permissions.${resource}`, actions, "an array with at least one action");
-      const ofResource = this.#addWildcard(`${resource}.*`);
-      for (const action of actions as readonly unknown[]) {
-        // Checked once, where it is met first.
-        let ofAction = byAction.get(action as string);
-        if (ofAction === undefined) {
-          ofAction = this.#addWildcard(`*.${checkName("action", action, namePattern)}`);
-          byAction.set(action as string, ofAction); // checkName refuses what is no string
-        }
-        const key = `${resource}.${action as string}`;
-        const bit = permissions.length;
-        const permission: Permission = { key, bit, resourceWildcard: ofResource.text, actionWildcard: ofAction.text };
-        this.#byKey.set(key, permission);
-        if (this.#byKey.size === bit) throw new RbacError("invalid_name", `The permission "${key}" is declared twice. Remove one.`);
-        permissions.push(permission);
-        ofResource.bits.push(bit);
-        ofAction.bits.push(bit);
+    let bit = 0;
+    for (const name of Object.keys(tree)) {
+      checkName("resource", name, namePattern);
+      const list = own(tree, name);
+      if (!Array.isArray(list) || list.length === 0) throw invalidOption(`permissions.${name}`, list, "an array with at least one action");
+      const firstBit = bit;
+      const actions = Array.from(list, (action: unknown) => this.#meet(action, namePattern));
+      for (const action of actions) {
+        if ((action.bits.at(-1) ?? -1) >= firstBit)
+          throw new RbacError("invalid_name", `The permission "${name}.${action.name}" is declared twice. Remove one.`);
+        action.bits.push(bit);
+        bit += 1;
       }
+      this.#resources.set(name, { name, wildcard: `${name}.*`, firstBit, actions });
     }
-    if (permissions.length === 0) throw invalidOption("permissions", tree, "an object with at least one resource");
-    const everything = this.#addWildcard("*");
-    for (const { bit } of permissions) everything.bits.push(bit);
-    this.permissions = Object.freeze(permissions);
-    this.keys = Object.freeze(permissions.map(({ key }) => key));
-    this.words = Math.ceil(permissions.length / 32);
+    if (bit === 0) throw invalidOption("permissions", tree, "an object with at least one resource");
+    this.size = bit;
+    this.words = Math.ceil(bit / 32);
+  }
+
+  /** All of them, in the order declared. */
+  get permissions(): readonly Permission[] {
+    this.#permissions ??= Object.freeze(
+      [...this.#resources.values()].flatMap((resource) => resource.actions.map((_, place) => this.#make(resource, place))),
+    );
+    return this.#permissions;
+  }
+
+  /** Their keys, in the order declared. */
+  get keys(): readonly string[] {
+    return (this.#keys ??= Object.freeze(this.permissions.map(({ key }) => key)));
   }
 
   find(key: unknown): Permission | undefined {
-    return typeof key === "string" ? this.#byKey.get(key) : undefined;
+    return typeof key === "string" ? (this.#found.get(key) ?? this.#look(key)) : undefined;
   }
 
   /** Whether it is a declared permission or a wildcard that covers one. */
   covers(grant: string): boolean {
-    return this.#byKey.has(grant) || this.#wildcards.has(grant);
+    return grant === "*" || this.#addWildcard(undefined, grant) || this.#placeOf(grant) !== undefined;
   }
 
-  /** Adds what a grant covers to a mask. @returns whether it is a declared permission or a wildcard that covers one. */
-  addTo(mask: Uint32Array, grant: string): boolean {
-    const permission = this.#byKey.get(grant);
-    if (permission !== undefined) {
-      setBit(mask, permission.bit);
-      return true;
+  /** Adds what a grant covers to a mask; nothing for what is neither a declared permission nor a wildcard that covers one. */
+  addTo(mask: Uint32Array, grant: string): void {
+    if (grant === "*") return addRange(mask, 0, this.size);
+    if (this.#addWildcard(mask, grant)) return;
+    const at = this.#placeOf(grant);
+    if (at !== undefined) setBit(mask, at.resource.firstBit + at.place);
+  }
+
+  /** @returns whether it is a wildcard that covers something. */
+  #addWildcard(mask: Uint32Array | undefined, grant: string): boolean {
+    if (grant.startsWith("*.")) {
+      const action = this.#actions.get(grant.slice(2));
+      if (mask !== undefined) for (const bit of action?.bits ?? []) setBit(mask, bit);
+      return action !== undefined;
     }
-    const wildcard = this.#wildcards.get(grant);
-    if (wildcard === undefined) return false;
-    if (wildcard.bits.length <= this.words) {
-      for (const bit of wildcard.bits) setBit(mask, bit);
-      return true;
-    }
-    wildcard.mask ??= maskOf(wildcard.bits, this.words);
-    addMask(mask, wildcard.mask);
-    return true;
+    if (!grant.endsWith(".*")) return false;
+    const resource = this.#resources.get(grant.slice(0, -2));
+    if (mask !== undefined && resource !== undefined) addRange(mask, resource.firstBit, resource.firstBit + resource.actions.length);
+    return resource !== undefined;
   }
 
-  #addWildcard(text: string): Wildcard {
-    const wildcard: Wildcard = { text, bits: [], mask: undefined };
-    this.#wildcards.set(text, wildcard);
-    return wildcard;
+  // No name contains a dot: the first one separates.
+  #placeOf(key: string): { readonly resource: Resource; readonly place: number } | undefined {
+    const dot = key.indexOf(".");
+    const resource = dot === -1 ? undefined : this.#resources.get(key.slice(0, dot));
+    const action = resource === undefined ? undefined : this.#actions.get(key.slice(dot + 1));
+    if (resource === undefined || action === undefined) return undefined;
+    const place = resource.actions.indexOf(action);
+    return place === -1 ? undefined : { resource, place };
   }
-}
 
-/** A grant that covers several permissions. */
-interface Wildcard {
-  readonly text: string;
-  readonly bits: number[];
-  /** Made where it is needed: most wildcards are short. */
-  mask: Uint32Array | undefined;
+  #look(key: string): Permission | undefined {
+    const at = this.#placeOf(key);
+    return at === undefined ? undefined : this.#make(at.resource, at.place);
+  }
+
+  #make({ name, wildcard, firstBit, actions }: Resource, place: number): Permission {
+    const action = actions[place] as Action; // a place of its actions
+    const key = `${name}.${action.name}`;
+    const known = this.#found.get(key);
+    if (known !== undefined) return known;
+    const made = Object.freeze({ key, bit: firstBit + place, resourceWildcard: wildcard, actionWildcard: action.wildcard });
+    this.#found.set(key, made);
+    return made;
+  }
+
+  #meet(action: unknown, namePattern: RegExp): Action {
+    const known = this.#actions.get(action as string); // a Map: what is no string is not found, and refused below
+    if (known !== undefined) return known;
+    const name = checkName("action", action, namePattern);
+    const met: Action = { name, wildcard: `*.${name}`, bits: [] };
+    this.#actions.set(name, met);
+    return met;
+  }
 }
 
 /** @throws {RbacError} `invalid_name` */
@@ -137,8 +183,15 @@ function setBit(mask: Uint32Array, bit: number): void {
   mask[bit >>> 5] = (mask[bit >>> 5] ?? 0) | (1 << (bit & 31));
 }
 
-function maskOf(bits: readonly number[], words: number): Uint32Array {
-  const mask = new Uint32Array(words);
-  for (const bit of bits) setBit(mask, bit);
-  return mask;
+// From the first bit up to, not including, the end.
+function addRange(mask: Uint32Array, first: number, end: number): void {
+  for (let bit = first; bit < end;) {
+    if ((bit & 31) === 0 && end - bit >= 32) {
+      mask[bit >>> 5] = 0xffff_ffff;
+      bit += 32;
+    } else {
+      setBit(mask, bit);
+      bit += 1;
+    }
+  }
 }

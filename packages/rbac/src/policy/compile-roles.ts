@@ -1,7 +1,7 @@
 import { invalidOption } from "@portcullis/core";
 import { checkName, type Universe } from "./compile-permissions.js";
 import { RbacError } from "../errors.js";
-import { ownOptions } from "../own-options.js";
+import { own, ownOptions } from "../own-options.js";
 import type { Permission } from "./permission-key.js";
 
 /** What a role may do. A denial overrides every grant, wherever either comes from. */
@@ -163,22 +163,32 @@ function parseRoles(definitions: unknown, namePattern: RegExp): Map<string, Pars
   const parsed = new Map<string, ParsedRole>();
   for (const [name, definition] of Object.entries(definitions as Readonly<Record<string, RoleDefinition>>)) {
     checkName("role", name, namePattern);
-    const { inherits, grants, denies } = ownOptions(`roles.${name}`, definition, ["inherits", "grants", "denies"]);
+    // Copied by ownOptions only where there is something to refuse: a thousand copies are a tenth of all that a policy allocates.
+    const isPlain = typeof definition === "object" && (definition as unknown) !== null && Object.keys(definition).every(isRoleOption);
+    const where = `roles.${name}`;
+    const lists = isPlain ? definition : ownOptions(where, definition, ROLE_OPTIONS);
     parsed.set(name, {
-      inherits: parseList(`roles.${name}.inherits`, inherits),
-      grants: parseList(`roles.${name}.grants`, grants),
-      denies: parseList(`roles.${name}.denies`, denies),
+      inherits: parseList(where, own(lists, "inherits"), "inherits"),
+      grants: parseList(where, own(lists, "grants"), "grants"),
+      denies: parseList(where, own(lists, "denies"), "denies"),
     });
   }
   return parsed;
 }
 
+const ROLE_OPTIONS = ["inherits", "grants", "denies"] as const;
+const NOTHING: readonly string[] = Object.freeze([]);
+
+function isRoleOption(name: string): boolean {
+  return (ROLE_OPTIONS as readonly string[]).includes(name);
+}
+
 /** A frozen list of strings; absent: an empty one. @throws {ConfigurationError} `invalid_option` */
-export function parseList(option: string, value: unknown): readonly string[] {
-  if (value === undefined) return Object.freeze([]);
-  if (!Array.isArray(value)) throw invalidOption(option, value, "an array of strings");
+export function parseList(where: string, value: unknown, option: string): readonly string[] {
+  if (value === undefined) return NOTHING;
+  if (!Array.isArray(value)) throw invalidOption(`${where}.${option}`, value, "an array of strings");
   const list: readonly unknown[] = [...(value as readonly unknown[])];
-  if (!list.every((item) => typeof item === "string")) throw invalidOption(option, value, "an array of strings");
+  if (!list.every((item) => typeof item === "string")) throw invalidOption(`${where}.${option}`, value, "an array of strings");
   return Object.freeze(list);
 }
 

@@ -34,7 +34,6 @@ export class CompiledRbac<
   OrgRoleName extends string,
   PersonaName extends string,
 > implements Rbac<Key, RoleName, OrgRoleName, PersonaName> {
-  readonly permissions: readonly Key[];
   readonly orgRoles: readonly OrgRoleName[];
   readonly personas: readonly PersonaName[];
   readonly redactDenials: boolean;
@@ -50,11 +49,14 @@ export class CompiledRbac<
     this.#universe = base.universe;
     this.#instruments = instruments;
     this.redactDenials = base.redactDenials;
-    this.permissions = base.universe.keys as readonly Key[];
     this.orgRoles = Object.freeze([...base.orgRoles.byName.keys()]) as readonly OrgRoleName[];
     this.personas = Object.freeze([...base.personas.keys()]) as readonly PersonaName[];
     this.#policy = this.#compile(roles, policyVersion, "refuse");
     Object.freeze(this);
+  }
+
+  get permissions(): readonly Key[] {
+    return this.#universe.keys as readonly Key[]; // see the constructor
   }
 
   get roles(): readonly string[] {
@@ -157,7 +159,7 @@ export class CompiledRbac<
   }
 
   withRoles(roles: { readonly [name: string]: RoleDefinition<GrantOf<Key>> }): Rbac<Key, string, OrgRoleName, PersonaName> {
-    const silent = new Instruments(noMetrics, systemClock, undefined, this.#universe.permissions);
+    const silent = new Instruments(noMetrics, systemClock, undefined, this.#universe);
     return new CompiledRbac<Key, string, OrgRoleName, PersonaName>(this.#base, roles, this.policyVersion + 1, silent);
   }
 
@@ -203,7 +205,7 @@ export class CompiledRbac<
     const roles = compileRoles(definitions, this.#universe, namePattern, unknownGrants);
     const constraints = new Constraints(parsed, roles);
     const unions = new RoleUnions(roles, this.#universe.words, () => this.#instruments.unknownRole(), constraints);
-    const shelf = createShelf(roles.size, this.#universe.permissions.length);
+    const shelf = createShelf(roles.size, this.#universe.size);
     this.#instruments.policyVersion(version);
     return { version, roles, unions, constraints, orgRoles, personas, known: new KnownIdentities(), shelf };
   }

@@ -77,7 +77,7 @@ export function defineRbac<
   if (!Number.isSafeInteger(policyVersion) || policyVersion < 1) throw invalidOption("policyVersion", policyVersion, "an integer from 1");
   if (onEvent !== undefined && typeof onEvent !== "function") throw invalidOption("onEvent", onEvent, "a function");
   const base = parsePolicyBase(options);
-  const instruments = new Instruments(metrics, clock, onEvent, base.universe.permissions);
+  const instruments = new Instruments(metrics, clock, onEvent, base.universe);
   return new CompiledRbac(base, options.roles, policyVersion, instruments);
 }
 

@@ -22,7 +22,7 @@ export class Instruments {
     metrics: Metrics,
     private readonly clock: Clock,
     private readonly onEvent: ((event: RbacEvent) => void) | undefined,
-    permissions: readonly Permission[],
+    universe: { readonly size: number; readonly permissions: readonly Permission[] },
   ) {
     this.#checks = metrics.counter({
       name: "rbac_permission_checks_total",
@@ -41,7 +41,7 @@ export class Instruments {
     });
     this.#version = metrics.gauge({ name: "rbac_policy_version", help: "Version of the policy in force." });
     this.#unknownRoles = metrics.counter({ name: "rbac_unknown_roles_total", help: "Roles of callers that the policy does not define." });
-    this.#labels = Array.from({ length: (permissions.length + 1) * 2 });
+    this.#labels = Array.from({ length: (universe.size + 1) * 2 });
     if (metrics.onCollect === undefined) return;
     const counts = new Float64Array(this.#labels.length);
     this.#counts = counts;
@@ -49,7 +49,7 @@ export class Instruments {
       for (const [slot, count] of counts.entries()) {
         if (count === 0) continue;
         counts[slot] = 0;
-        this.#count(slot, permissions[(slot >>> 1) - 1], count);
+        this.#count(slot, universe.permissions[(slot >>> 1) - 1], count);
       }
     });
   }
