@@ -2,6 +2,7 @@ import { describe, expect, test } from "vitest";
 import { ALLOW } from "@portcullis/core";
 import {
   defineRbac,
+  type PermissionTree,
   type RbacConstraints,
   requireOrgMutation,
   requirePermission,
@@ -157,7 +158,7 @@ describe("what no role has", () => {
 describe("RBAC-29 mistakes are found where they are made", () => {
   const roles = { a: {}, b: {}, both: { inherits: ["a", "b"] as const } };
   const define = (constraints: unknown, defined: Readonly<Record<string, RoleDefinition>> = { a: {}, b: {} }) =>
-    codeOf(() => defineRbac({ permissions, roles: defined, constraints: constraints as RbacConstraints }));
+    codeOf(() => defineRbac({ permissions: permissions as PermissionTree, roles: defined, constraints: constraints as RbacConstraints }));
   const pair: SeparationOfDuty = { name: "pair", roles: ["a", "b"] };
 
   test.each<[string, unknown, string]>([
