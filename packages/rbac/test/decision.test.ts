@@ -200,7 +200,7 @@ describe("identities", () => {
 });
 
 describe("RBAC-2 a polluted Object.prototype", () => {
-  const names = ["roles", "scopes", "orgId", "org", "grants", "denies", "inherits", "role", "permissions", "exact", "x"];
+  const names = new Set<string>();
   afterEach(() => {
     for (const name of names) delete (Object.prototype as Record<string, unknown>)[name];
   });
@@ -216,27 +216,83 @@ describe("RBAC-2 a polluted Object.prototype", () => {
     ["role", "viewer"],
     ["permissions", ["users.read"]],
     ["exact", true],
+    ["orgRoles", ["owner"]],
+    ["orgRole", "owner"],
+    ["scopedDepartments", ["eng"]],
+    ["personas", ["ceo"]],
+    ["type", "apiKey"],
+    ["type", "user"],
+    ["via", "gateway"],
+    ["scope", { department: "eng" }],
+    ["department", "eng"],
+    ["extent", "departments"],
+    ["mutates", true],
+    ["writes", true],
+    ["internal", true],
+    ["static", [{ name: "pair", roles: ["viewer", "none"] }]],
+    ["dynamic", []],
+    ["cardinality", 3],
+    ["constraints", { static: [{ name: "pair", roles: ["viewer", "none"] }] }],
+    ["orgRolesHeldBy", []],
+    ["readActions", ["manage"]],
+    ["policyVersion", 9],
     ["x", ["*"]],
   ])("%s changes no decision", (name, value) => {
     const ask = () => {
       const fresh = defineRbac({
         permissions: { users: ["read", "manage"] },
-        roles: { none: {}, viewer: { grants: ["users.read"] }, owner: { inherits: ["viewer"], grants: ["*"] } },
+        roles: { none: {}, viewer: { grants: ["users.read"] }, owner: { inherits: ["viewer"], grants: ["*"] }, left: {}, right: {} },
+        orgRoles: {
+          owner: { mutates: true, grants: ["users.*"] },
+          viewer: {},
+          lead: { extent: "departments", mutates: true, grants: ["*"] },
+        },
+        personas: { ceo: { writes: true }, observer: {} },
+        constraints: { static: [{ name: "apart", roles: ["left", "right"] }] },
       });
+      const [owner, lead] = ["owner", "lead"].map((orgRole) => ({ roles: [], orgId: "b", orgRoles: [orgRole] }));
       return [
-        fresh.check({} as Identity, "users.read").reason,
-        fresh.check({ roles: ["none"] }, "users.read").reason,
-        fresh.check({ roles: ["owner"] }, "users.manage").reason,
+        fresh.check({} as Identity, "users.read"),
+        fresh.check(undefined, "users.read"),
+        fresh.check({ roles: [] }, "users.raed" as "users.read"),
+        fresh.check({ roles: ["none"] }, "users.read"),
+        fresh.check({ roles: ["owner"] }, "users.manage"),
         fresh.check({ roles: ["owner"] }, "users.manage", { org: "b" }).reason,
         fresh.check({ roles: ["owner"], orgId: "a" }, "users.manage", {}).reason,
-        fresh.checkRoles({ roles: ["owner"] }, ["viewer"], {}).reason,
+        fresh.checkRoles({ roles: ["owner"] }, ["viewer"], {}),
         fresh.canGrant({ roles: ["viewer"] }, { permissions: ["*"] }).reason,
         fresh.canGrant({ roles: ["viewer"] }, { role: "owner" }).reason,
+        fresh.check({ roles: ["none"], orgId: "b" }, "users.read", { org: "b" }),
+        fresh.check(owner, "users.read", { org: "b" }),
+        fresh.check(owner, "users.read"),
+        fresh.check(owner, "users.read", {}),
+        fresh.check(lead, "users.read", { org: "b" }),
+        fresh.check({ roles: [], orgId: "b", orgRoles: ["lead"], scopedDepartments: ["eng"] }, "users.read", { org: "b" }),
+        fresh.checkOrgMutation({ roles: [], orgId: "b" }, { org: "b" }),
+        fresh.checkOrgMutation({ roles: [], orgId: "b", orgRoles: ["viewer", "lead"] }, { org: "b" }),
+        fresh.checkOrgMutation(owner as Identity, {}),
+        fresh.checkOrgMutation(owner as Identity, { org: "b" }),
+        fresh.checkPersona({ roles: [] }, "read"),
+        fresh.checkPersona({ roles: [], personas: ["observer"] }, "write"),
+        fresh.checkAssignment(["left", "right"]),
+        fresh.checkAssignment(["viewer", "none"]),
+        fresh.canGrant(owner, { orgRole: "viewer" }, { org: "b" }),
+        fresh.canGrant(owner, { orgRole: "lead" }),
+        fresh.explain(owner, "users.read", {}),
+        fresh.permissionsOf(owner),
+        fresh.diff(defineRbac({ permissions: { users: ["read"] }, roles: { viewer: { grants: ["*"] } } }), [
+          { roles: ["owner"] },
+          {} as Identity,
+        ]),
+        [fresh.isWrite("users.read"), fresh.isWrite("users.manage"), fresh.policyVersion, fresh.replaceRoles({ left: {}, right: {} }, {})],
       ];
     };
     const before = ask();
+    names.add(name);
     Reflect.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
-    expect(ask()).toEqual(before);
+    const polluted = ask();
+    delete (Object.prototype as Record<string, unknown>)[name];
+    expect(polluted).toEqual(before);
   });
 });
 

@@ -21,13 +21,17 @@ export function decide(
     const union = unionOf(policy, identity, options);
     const decided =
       typeof union === "string" ? makeDecision(policy, union, permission.key) : decideFor(policy, union, permission, identity, options);
-    // Whoever acts for somebody else stands in every decision (RBAC-24); where nobody does, the remembered one serves.
-    const via = identity === undefined || (identity as unknown) === null || !Object.hasOwn(identity, "via") ? undefined : identity.via;
-    return via === undefined ? decided : Object.freeze({ ...decided, via });
+    return withVia(decided, identity);
   } catch {
     // A getter or a proxy that throws: no identity that authentication made.
     return makeDecision(policy, "malformed", permission.key);
   }
+}
+
+/** Whoever acts for somebody else stands in every decision (RBAC-24); where nobody does, the remembered one serves. */
+export function withVia(decision: Decision, identity: Identity | undefined): Decision {
+  const via = identity === undefined || (identity as unknown) === null || !Object.hasOwn(identity, "via") ? undefined : identity.via;
+  return via === undefined ? decision : Object.freeze({ ...decision, via });
 }
 
 /**

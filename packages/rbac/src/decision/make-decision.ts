@@ -1,3 +1,4 @@
+import { own } from "../own-options.js";
 import type { Decision, DecisionReason, RoleDecision, Scope } from "./decision.js";
 
 /** What a decision names beside its reason. */
@@ -14,15 +15,16 @@ export function makeDecision(
   policy: { readonly version: number },
   reason: DecisionReason,
   permission: string,
-  { role, grant, scope }: Because = NOTHING,
+  because: Because = NOTHING,
 ): Decision {
   return Object.freeze({
     allowed: reason === "granted",
     reason,
     permission,
-    role,
-    grant,
-    scope,
+    // Own ones: what was left out must not be read from a polluted prototype into decisions that are remembered and audited.
+    role: own(because, "role") as string | undefined, // as Because has them
+    grant: own(because, "grant") as string | undefined,
+    scope: own(because, "scope") as Scope | undefined,
     policyVersion: policy.version,
     status: statusOf(reason),
     via: undefined,
@@ -33,9 +35,16 @@ export function makeDecision(
 export function makeRoleDecision(
   policy: { readonly version: number },
   reason: DecisionReason,
-  { role, scope }: Omit<Because, "grant"> = NOTHING,
+  because: Omit<Because, "grant"> = NOTHING,
 ): RoleDecision {
-  return Object.freeze({ allowed: reason === "granted", reason, role, scope, policyVersion: policy.version, status: statusOf(reason) });
+  return Object.freeze({
+    allowed: reason === "granted",
+    reason,
+    role: own(because, "role") as string | undefined, // as Because has them
+    scope: own(because, "scope") as Scope | undefined,
+    policyVersion: policy.version,
+    status: statusOf(reason),
+  });
 }
 
 /** What a response to it would be: 401 asks for credentials, 403 says that they do not suffice (RFC 9110 §15.5.2, §15.5.4). */

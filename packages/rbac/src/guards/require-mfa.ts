@@ -1,6 +1,6 @@
 import { ALLOW, type Clock, deny, type Guard, invalidOption, type Principal, problems, systemClock, type Verdict } from "@portcullis/core";
 import { callerOf } from "./caller.js";
-import { ownOptions } from "../own-options.js";
+import { own, ownOptions } from "../own-options.js";
 
 /** What a second-factor guard may be told. */
 export interface RequireMfaOptions {
@@ -50,6 +50,8 @@ export function requireMfa(options: RequireMfaOptions = {}): Guard {
 }
 
 function provedAt(principal: Principal): number {
+  const mfaAt = own(principal, "mfaAt");
   // A trusted caller vouches for who somebody is, never for what they proved (RBAC-26).
-  return principal.type === "user" && principal.via === undefined && typeof principal.mfaAt === "number" ? principal.mfaAt : Number.NaN;
+  const isForwarded = own(principal, "via") !== undefined || own(principal, "authMethod") === "forwarded";
+  return own(principal, "type") === "user" && !isForwarded && Number.isFinite(mfaAt) ? (mfaAt as number) : Number.NaN; // finite: a number
 }
