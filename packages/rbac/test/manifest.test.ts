@@ -91,6 +91,27 @@ describe("manifest", () => {
     expect(unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)).toEqual(["note", "odd"]);
   });
 
+  test.each<[string, unknown]>([
+    ["permission", "users.read"],
+    ["any", ["users.read"]],
+    ["roles", ["admin"]],
+    ["persona", "write"],
+    ["orgMutation", true],
+    ["public", true],
+    ["mfa", true],
+    ["meta", { permission: "users.read" }],
+    ["parts", [{ meta: { permission: "users.read" } }]],
+  ])("RBAC-2 with Object.prototype.%s polluted, what is open is still found", (name, value) => {
+    const more = [...routes, route("PUT", "meta", { ...plain, meta: {} })];
+    const before = JSON.stringify([manifest(more), unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)]);
+    Reflect.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
+    try {
+      expect(JSON.stringify([manifest(more), unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)])).toBe(before);
+    } finally {
+      delete (Object.prototype as Record<string, unknown>)[name];
+    }
+  });
+
   test("assertGuarded names every route that is open, and is silent when none is", () => {
     const entries = manifest(routes);
     expect(() => assertGuarded(entries)).toThrow("POST /login (login), PATCH /forgotten (forgotten)");
