@@ -13,10 +13,9 @@ export function own(value: object, name: string): unknown {
  * means more rights; `Object.prototype` is nobody's class.
  */
 export function hasFromClass(value: object, name: string): boolean {
-  let prototype = Object.getPrototypeOf(value) as object | null;
-  for (; prototype !== null && prototype !== Object.prototype; prototype = Object.getPrototypeOf(prototype) as object | null)
-    if (Object.hasOwn(prototype, name)) return true;
-  return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null || prototype === Object.prototype) return false;
+  return Object.hasOwn(prototype, name) || hasFromClass(prototype, name);
 }
 
 /**

@@ -200,7 +200,7 @@ describe("identities", () => {
 });
 
 describe("RBAC-2 a polluted Object.prototype", () => {
-  const names = ["roles", "scopes", "orgId", "org", "grants", "denies", "inherits", "role", "permissions", "exact", "x"];
+  const names = new Set<string>();
   afterEach(() => {
     for (const name of names) delete (Object.prototype as Record<string, unknown>)[name];
   });
@@ -216,27 +216,83 @@ describe("RBAC-2 a polluted Object.prototype", () => {
     ["role", "viewer"],
     ["permissions", ["users.read"]],
     ["exact", true],
+    ["orgRoles", ["owner"]],
+    ["orgRole", "owner"],
+    ["scopedDepartments", ["eng"]],
+    ["personas", ["ceo"]],
+    ["type", "apiKey"],
+    ["type", "user"],
+    ["via", "gateway"],
+    ["scope", { department: "eng" }],
+    ["department", "eng"],
+    ["extent", "departments"],
+    ["mutates", true],
+    ["writes", true],
+    ["internal", true],
+    ["static", [{ name: "pair", roles: ["viewer", "none"] }]],
+    ["dynamic", []],
+    ["cardinality", 3],
+    ["constraints", { static: [{ name: "pair", roles: ["viewer", "none"] }] }],
+    ["orgRolesHeldBy", []],
+    ["readActions", ["manage"]],
+    ["policyVersion", 9],
     ["x", ["*"]],
   ])("%s changes no decision", (name, value) => {
     const ask = () => {
       const fresh = defineRbac({
         permissions: { users: ["read", "manage"] },
-        roles: { none: {}, viewer: { grants: ["users.read"] }, owner: { inherits: ["viewer"], grants: ["*"] } },
+        roles: { none: {}, viewer: { grants: ["users.read"] }, owner: { inherits: ["viewer"], grants: ["*"] }, left: {}, right: {} },
+        orgRoles: {
+          owner: { mutates: true, grants: ["users.*"] },
+          viewer: {},
+          lead: { extent: "departments", mutates: true, grants: ["*"] },
+        },
+        personas: { ceo: { writes: true }, observer: {} },
+        constraints: { static: [{ name: "apart", roles: ["left", "right"] }] },
       });
+      const [owner, lead] = ["owner", "lead"].map((orgRole) => ({ roles: [], orgId: "b", orgRoles: [orgRole] }));
       return [
-        fresh.check({} as Identity, "users.read").reason,
-        fresh.check({ roles: ["none"] }, "users.read").reason,
-        fresh.check({ roles: ["owner"] }, "users.manage").reason,
+        fresh.check({} as Identity, "users.read"),
+        fresh.check(undefined, "users.read"),
+        fresh.check({ roles: [] }, "users.raed" as "users.read"),
+        fresh.check({ roles: ["none"] }, "users.read"),
+        fresh.check({ roles: ["owner"] }, "users.manage"),
         fresh.check({ roles: ["owner"] }, "users.manage", { org: "b" }).reason,
         fresh.check({ roles: ["owner"], orgId: "a" }, "users.manage", {}).reason,
-        fresh.checkRoles({ roles: ["owner"] }, ["viewer"], {}).reason,
+        fresh.checkRoles({ roles: ["owner"] }, ["viewer"], {}),
         fresh.canGrant({ roles: ["viewer"] }, { permissions: ["*"] }).reason,
         fresh.canGrant({ roles: ["viewer"] }, { role: "owner" }).reason,
+        fresh.check({ roles: ["none"], orgId: "b" }, "users.read", { org: "b" }),
+        fresh.check(owner, "users.read", { org: "b" }),
+        fresh.check(owner, "users.read"),
+        fresh.check(owner, "users.read", {}),
+        fresh.check(lead, "users.read", { org: "b" }),
+        fresh.check({ roles: [], orgId: "b", orgRoles: ["lead"], scopedDepartments: ["eng"] }, "users.read", { org: "b" }),
+        fresh.checkOrgMutation({ roles: [], orgId: "b" }, { org: "b" }),
+        fresh.checkOrgMutation({ roles: [], orgId: "b", orgRoles: ["viewer", "lead"] }, { org: "b" }),
+        fresh.checkOrgMutation(owner, {}),
+        fresh.checkOrgMutation(owner, { org: "b" }),
+        fresh.checkPersona({ roles: [] }, "read"),
+        fresh.checkPersona({ roles: [], personas: ["observer"] }, "write"),
+        fresh.checkAssignment(["left", "right"]),
+        fresh.checkAssignment(["viewer", "none"]),
+        fresh.canGrant(owner, { orgRole: "viewer" }, { org: "b" }),
+        fresh.canGrant(owner, { orgRole: "lead" }),
+        fresh.explain(owner, "users.read", {}),
+        fresh.permissionsOf(owner),
+        fresh.diff(defineRbac({ permissions: { users: ["read"] }, roles: { viewer: { grants: ["*"] } } }), [
+          { roles: ["owner"] },
+          {} as Identity,
+        ]),
+        [fresh.isWrite("users.read"), fresh.isWrite("users.manage"), fresh.policyVersion, fresh.replaceRoles({ left: {}, right: {} }, {})],
       ];
     };
     const before = ask();
+    names.add(name);
     Reflect.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
-    expect(ask()).toEqual(before);
+    const polluted = ask();
+    delete (Object.prototype as Record<string, unknown>)[name];
+    expect(polluted).toEqual(before);
   });
 });
 
@@ -305,18 +361,6 @@ describe("against the reference", () => {
       }),
     );
   });
-
-  test("RBAC-27 canGrant is true exactly when the actor has everything given, and names the rest", () => {
-    fc.assert(
-      fc.property(roles, held, scopes, fc.constantFrom(...roleNames), (roles, names, scopes, given) => {
-        const rbac = define(roles);
-        const missing = rbac.permissionsOf({ roles: [given] }).filter((key) => !isAllowed(names, key, roles, universe, scopes));
-        const decision = rbac.canGrant({ roles: names, scopes }, { role: given });
-        expect(decision.missing).toEqual(missing);
-        expect(decision.allowed).toBe(missing.length === 0);
-      }),
-    );
-  });
 });
 
 describe("what is remembered", () => {
@@ -339,43 +383,6 @@ describe("what is remembered", () => {
       }
     }
     expect(wrong).toBe(0);
-  });
-});
-
-describe("giving rights away", () => {
-  test("RBAC-27 nobody gives what they do not have, and a denial is not to be had", () => {
-    expect(rbac.canGrant({ roles: ["editor"] }, { role: "viewer" })).toMatchObject({
-      allowed: true,
-      reason: "granted",
-      missing: [],
-      status: 200,
-    });
-    expect(rbac.canGrant({ roles: ["editor"] }, { role: "owner" })).toMatchObject({
-      allowed: false,
-      reason: "missing_permission",
-      missing: ["users.manage"],
-      status: 403,
-    });
-    expect(rbac.canGrant({ roles: ["trainee"] }, { role: "editor" })).toMatchObject({
-      reason: "explicit_deny",
-      missing: ["workflows.delete"],
-    });
-    expect(rbac.canGrant({ roles: ["owner"], scopes: ["workflows.*"] }, { permissions: ["users.read"] })).toMatchObject({
-      reason: "out_of_scope",
-    });
-    expect(rbac.canGrant({ roles: ["owner"] }, { permissions: ["*"] }).allowed).toBe(true);
-    expect(rbac.canGrant({ roles: ["viewer"] }, { permissions: ["*.read"] }).allowed).toBe(true);
-  });
-
-  test("RBAC-27 what is not in the policy cannot be given", () => {
-    const owner = { roles: ["owner"] };
-    expect(rbac.canGrant(owner, { role: "stranger" }).reason).toBe("unknown_role");
-    expect(rbac.canGrant(owner, { role: "__proto__" }).reason).toBe("unknown_role");
-    expect(rbac.canGrant(owner, { permissions: ["users.delete" as "users.read"] }).reason).toBe("unknown_permission");
-    expect(rbac.canGrant(undefined, { role: "viewer" })).toMatchObject({ reason: "unauthenticated", status: 401 });
-    expect(rbac.canGrant({ roles: [] }, { permissions: [] })).toMatchObject({ allowed: true, missing: [] });
-    for (const given of [{}, null, undefined, 5, { role: "viewer", permissions: [] }, { permissions: "*" }])
-      expect(rbac.canGrant(owner, given as { role: string }).reason).toBe("malformed");
   });
 });
 

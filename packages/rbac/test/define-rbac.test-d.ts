@@ -1,6 +1,7 @@
 import { expectTypeOf, test } from "vitest";
 import type { Principal } from "@portcullis/core";
 import {
+  adminSecureEndpoint,
   type AnyRbac,
   type CheckOptions,
   type Decision,
@@ -8,11 +9,16 @@ import {
   type GrantOf,
   type Identity,
   type PermissionKey,
+  requireAccessFor,
   requirePermission,
+  requirePersona,
   requireRoles,
   secureEndpoint,
+  standardOrgRoles,
   standardPermissions,
+  standardPersonas,
   standardRoles,
+  withShadow,
 } from "@portcullis/rbac";
 
 const rbac = defineRbac({
@@ -62,6 +68,102 @@ test("a wrong grant or role does not compile", () => {
   // @ts-expect-error no such role
   requireRoles(rbac, "admin");
   requireRoles(rbac, ["viewer", "owner"], { exact: true });
+});
+
+const organised = defineRbac({
+  permissions: { notes: ["read", "list", "write"] },
+  roles: { clerk: {}, approver: {} },
+  orgRoles: { owner: { mutates: true, grants: ["notes.*"] }, lead: { extent: "departments", grants: ["*.read"] } },
+  personas: { ceo: { writes: true }, robot: { internal: true } },
+  readActions: ["read", "list"],
+  constraints: { static: [{ name: "pair", roles: ["clerk", "approver"] }] },
+});
+
+test("names of organisation roles and personas are those of the policy", () => {
+  expectTypeOf(organised.orgRoles).toEqualTypeOf<readonly ("owner" | "lead")[]>();
+  expectTypeOf(organised.personas).toEqualTypeOf<readonly ("ceo" | "robot")[]>();
+  expectTypeOf(rbac.personas).toEqualTypeOf<readonly never[]>();
+  const preset = defineRbac({
+    permissions: standardPermissions,
+    roles: standardRoles,
+    orgRoles: { ...standardOrgRoles, auditor: { grants: ["*.read"] } },
+    personas: { ...standardPersonas, guest: {} },
+  });
+  requirePersona(preset, ["ceo", "guest"]);
+  expectTypeOf<"department_admin" | "auditor">().toExtend<(typeof preset.orgRoles)[number]>();
+});
+
+test("a wrong persona does not compile", () => {
+  requirePersona(organised, ["ceo", "robot"]);
+  // @ts-expect-error no such persona
+  requirePersona(organised, "cfo");
+  // @ts-expect-error no such persona
+  requirePersona(organised, ["ceo", "cfo"]);
+  // @ts-expect-error the policy has no personas
+  requirePersona(rbac, "ceo");
+  // @ts-expect-error no such persona
+  secureEndpoint(organised, { permission: "notes.read", persona: ["cfo"] });
+  // @ts-expect-error no such access
+  secureEndpoint(organised, { permission: "notes.read", persona: "delete" });
+  // @ts-expect-error no such access
+  organised.checkPersona(undefined, "delete");
+  // @ts-expect-error no such persona
+  organised.checkPersona(undefined, ["cfo"]);
+  // @ts-expect-error a persona says who, and grants nothing
+  defineRbac({ permissions: { a: ["b"] }, roles: {}, personas: { ceo: { grants: ["a.b"] } } });
+  // @ts-expect-error no such permission
+  requireAccessFor(organised, "notes.delete");
+});
+
+test("a wrong organisation role does not compile", () => {
+  // @ts-expect-error no such permission
+  defineRbac({ permissions: { a: ["b"] }, roles: {}, orgRoles: { owner: { grants: ["a.c"] } } });
+  // @ts-expect-error no such extent
+  defineRbac({ permissions: { a: ["b"] }, roles: {}, orgRoles: { owner: { extent: "department" } } });
+  // @ts-expect-error organisation roles deny nothing
+  defineRbac({ permissions: { a: ["b"] }, roles: {}, orgRoles: { owner: { denies: ["a.b"] } } });
+  // @ts-expect-error no such kind of principal
+  defineRbac({ permissions: { a: ["b"] }, roles: {}, orgRolesHeldBy: ["human"] });
+  // @ts-expect-error an organisation role is no role
+  requireRoles(organised, "owner");
+});
+
+test("a wrong role in a constraint does not compile", () => {
+  // @ts-expect-error no such role
+  defineRbac({ permissions: { a: ["b"] }, roles: { x: {} }, constraints: { static: [{ name: "pair", roles: ["x", "y"] }] } });
+  // @ts-expect-error no such role
+  defineRbac({ permissions: { a: ["b"] }, roles: { x: {} }, constraints: { dynamic: [{ name: "pair", roles: ["x", "y"] }] } });
+  // @ts-expect-error no such kind
+  defineRbac({ permissions: { a: ["b"] }, roles: { x: {} }, constraints: { session: [] } });
+});
+
+test("a wrong read action does not compile", () => {
+  // @ts-expect-error no such action
+  defineRbac({ permissions: { a: ["read"] }, roles: {}, readActions: ["raed"] });
+  // @ts-expect-error an action, not a permission
+  defineRbac({ permissions: { a: ["read"] }, roles: {}, readActions: ["a.read"] });
+});
+
+test("an endpoint of administrators has a permission and an audit trail, and always authenticates", () => {
+  const audit = requireRoles(organised, "clerk");
+  adminSecureEndpoint(organised, { permission: "notes.write", audit, adminRoles: ["clerk"] });
+  // @ts-expect-error no audit
+  adminSecureEndpoint(organised, { permission: "notes.write", adminRoles: ["clerk"] });
+  // @ts-expect-error no permission
+  adminSecureEndpoint(organised, { audit, adminRoles: ["clerk"] });
+  // @ts-expect-error no such role
+  adminSecureEndpoint(organised, { permission: "notes.write", audit, adminRoles: ["admin"] });
+  // @ts-expect-error not to be had
+  adminSecureEndpoint(organised, { permission: "notes.write", audit, adminRoles: ["clerk"], requireAuth: false });
+  // @ts-expect-error not to be had
+  adminSecureEndpoint(organised, { permission: "notes.write", audit, adminRoles: ["clerk"], auditFailure: "open" });
+});
+
+test("a shadowed policy is of the same type as the one in force", () => {
+  const shadowed = withShadow(organised, rbac);
+  expectTypeOf(shadowed).toEqualTypeOf<typeof organised>();
+  // @ts-expect-error no such persona
+  requirePersona(shadowed, "cfo");
 });
 
 test("an organisation that may be undefined does not compile: it would deny", () => {

@@ -1,12 +1,18 @@
-import { describe, expect, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import { accessFact, ALLOW, correlationIdFact, type Guard, type Metrics, type Outcome, StoreUnavailable } from "@portcullis/core";
 import {
+  adminSecureEndpoint,
+  checkedScopeFact,
   defineRbac,
+  type Identity,
   type RbacEvent,
   requireAuthentication,
   requireMfa,
+  requireOrgMutation,
   requirePermission,
+  requirePersona,
   requireRoles,
+  requireWriteAccess,
   secureEndpoint,
   standardPermissions,
   standardRoles,
@@ -161,6 +167,8 @@ describe("requireRoles", () => {
 
   test("RBAC-11 no role, or one that nobody defined, throws when the guard is made", () => {
     expect(codeOf(() => requireRoles(rbac, []))).toBe("empty_requirement");
+    for (const none of [undefined, null, 5, {}, new Set(["admin"])])
+      expect(codeOf(() => requireRoles(rbac, none as "admin"))).toBe("invalid_option");
     expect(codeOf(() => requireRoles(rbac, "stranger" as "admin"))).toBe("unknown_role");
     for (const options of [{ exact: "yes" }, { name: "" }, { org: "org-1" }, { hierarchy: false }]) {
       expect(codeOf(() => requireRoles(rbac, "admin", options as object))).toBe("invalid_option");
@@ -211,6 +219,40 @@ describe("requireMfa", () => {
     expect(requireMfa().check(requestOf(undefined))).toMatchObject({ problem: { status: 401 } });
   });
 
+  test("RBAC-25 with status 403 the denial is forbidden, with the same challenge; no principal is 401 all the same", () => {
+    const guard = requireMfa({ clock, status: 403 });
+    expect(guard.check(requestOf(userWith([])))).toMatchObject({
+      problem: { status: 403, code: 1102 },
+      headers: [["www-authenticate", 'Bearer error="insufficient_user_authentication", error_description="A second factor is required"']],
+    });
+    expect(guard.check(requestOf(undefined))).toMatchObject({ problem: { status: 401, code: 1001 } });
+    expect(guard.check(requestOf(userWith([], { mfaAt: clock.now() })))).toBe(ALLOW);
+  });
+
+  test("RBAC-25 the tolerance for clocks is exact, and may be none", () => {
+    const strict = requireMfa({ maxAgeMs: 1_000, toleranceMs: 0, clock });
+    for (const [mfaAt, passes] of [
+      [clock.now(), true],
+      [clock.now() + 1, false],
+      [clock.now() - 1_000, true],
+      [clock.now() - 1_001, false],
+    ] as const)
+      expect(strict.check(requestOf(userWith([], { mfaAt }))) === ALLOW).toBe(passes);
+    // Without an age, any proof that is a time.
+    for (const mfaAt of [-Infinity, Infinity, Number.NaN])
+      expect(requireMfa({ clock }).check(requestOf(userWith([], { mfaAt })))).not.toBe(ALLOW);
+  });
+
+  test("RBAC-26 whoever vouches for an identity does not vouch for its second factor", () => {
+    for (const more of [{ via: "gateway" }, { via: "" }, { authMethod: "forwarded" as const }]) {
+      expect(requireMfa({ clock }).check(requestOf(userWith(["owner"], { mfaAt: clock.now(), ...more })))).toMatchObject({
+        problem: { status: 401, code: 1010 },
+      });
+    }
+    const named = { ...requestOf(userWith(["owner"])), header: () => String(clock.now()), headerCount: () => 1 };
+    expect(requireMfa({ clock }).check(named)).toMatchObject({ problem: { code: 1010 } });
+  });
+
   test("programs have no second factor", () => {
     const {
       email: _email,
@@ -232,6 +274,8 @@ describe("requireMfa", () => {
       { toleranceMs: -1 },
       { toleranceMs: Infinity },
       { maxAge: 5 },
+      { status: 402 },
+      { status: "403" },
     ]) {
       expect(codeOf(() => requireMfa(options as { maxAgeMs: number }))).toBe("invalid_option");
     }
@@ -360,6 +404,19 @@ describe("secureEndpoint", () => {
     expect(codeOf(() => secureEndpoint(rbac, { requireAuth: false, mfa: {} }))).toBe("unauthenticated_permission");
     expect(codeOf(() => secureEndpoint(rbac, { requireAuth: false, approval: guard }))).toBe("unauthenticated_permission");
     expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.raed" as "workflows.read" }))).toBe("unknown_permission");
+    for (const permission of [
+      null,
+      5,
+      {},
+      [],
+      { some: [] },
+      { any: "workflows.read" },
+      { any: ["workflows.read"], all: ["workflows.read"] },
+    ])
+      for (const audit of [{}, { audit: () => guard }])
+        expect(codeOf(() => secureEndpoint(rbac, { permission: permission as unknown as "workflows.read", ...audit }))).toBe(
+          "invalid_option",
+        );
     expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", audit: guard, auditAction: "read" }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { permission: "workflows.read", resourceIdParam: "id" }))).toBe("invalid_option");
     expect(codeOf(() => secureEndpoint(rbac, { audit: () => guard }))).toBe("invalid_option");
@@ -450,6 +507,96 @@ describe("what is told", () => {
     ]);
   });
 
+  test("RBAC-24 who vouches for an identity stands in decisions, in the published right and in the event", () => {
+    const events: RbacEvent[] = [];
+    const loud = defineRbac({
+      permissions: { users: ["read", "manage"] },
+      roles: { viewer: { grants: ["users.read"] } },
+      orgRoles: { owner: { mutates: true, grants: ["users.manage"] } },
+      personas: { ceo: {} },
+      onEvent: (event) => events.push(event),
+    });
+    const principal = userWith(["viewer"], { via: "gateway" });
+    const request = requestOf(principal);
+    expect(requirePermission(loud, "users.read").check(request)).toBe(ALLOW);
+    expect(request.facts.get(accessFact)).toMatchObject({ permission: "users.read", role: "viewer", via: "gateway" });
+    for (const guard of [
+      requirePermission(loud, "users.manage"),
+      requireRoles(loud, ["viewer"], { org: () => "org-2" }),
+      requireOrgMutation(loud),
+      requirePersona(loud, "ceo"),
+    ])
+      expect(guard.check(requestOf(principal))).toMatchObject({ kind: "deny" });
+    expect(events.map((event) => "via" in event && event.via)).toEqual(["gateway", "gateway", "gateway", "gateway"]);
+
+    const identity = { roles: ["viewer"], orgId: "org-1", orgRoles: ["owner"], via: "gateway" };
+    expect(loud.check(identity, "users.read")).toMatchObject({ allowed: true, via: "gateway" });
+    expect(loud.check(identity, "users.manage")).toMatchObject({ reason: "missing_permission", via: "gateway" });
+    expect(loud.check(identity, "users.manage", { org: "org-1" })).toMatchObject({ allowed: true, role: "owner", via: "gateway" });
+    expect(loud.check(identity, "users.manage", { org: "org-2" })).toMatchObject({ reason: "wrong_org", via: "gateway" });
+    expect(loud.check({ ...identity, scopes: [] }, "users.read")).toMatchObject({ reason: "out_of_scope", via: "gateway" });
+    expect(loud.check(identity, "users.delete" as "users.read")).toMatchObject({ reason: "unknown_permission", via: "gateway" });
+    expect(loud.check(identity, "*" as "users.read")).toMatchObject({ reason: "invalid_permission", via: "gateway" });
+    expect(loud.check({ via: "gateway" } as unknown as Identity, "users.read")).toMatchObject({ reason: "malformed", via: "gateway" });
+    expect(loud.prepare("users.read")(identity)).toMatchObject({ via: "gateway" });
+    expect(loud.explain(identity, "users.read").decision.via).toBe("gateway");
+    for (const decision of [loud.check(identity, "users.read"), loud.check(identity, "users.manage")])
+      expect(Object.isFrozen(decision)).toBe(true);
+    // Remembered decisions are nobody's: the next one to ask is told of no gateway.
+    expect(loud.check({ roles: ["viewer"] }, "users.read").via).toBeUndefined();
+    expect(loud.check({ ...identity, via: "other" }, "users.read").via).toBe("other");
+  });
+
+  test("RBAC-33 labels of the new guards are their names, whatever the denial says", () => {
+    const { metrics, counts } = countingMetrics();
+    const measured = defineRbac({
+      permissions: { users: ["read"] },
+      roles: { a: {}, b: {} },
+      orgRoles: { owner: { mutates: true }, lead: { extent: "departments", mutates: true, grants: ["users.read"] } },
+      personas: { ceo: { writes: true } },
+      constraints: { dynamic: [{ name: "pair", roles: ["a", "b"] }] },
+      metrics,
+    });
+    const lead = userWith([], { orgRoles: ["lead"], scopedDepartments: ["hr"] });
+    const owner = { org: () => "org-1", departmentParam: "department" };
+    for (const department of ["eng", "..%2f", ""]) {
+      void requireOrgMutation(measured, { departmentParam: "department" }).check(requestOf(lead, { department }));
+      void requirePermission(measured, "users.read", owner).check(requestOf(lead, { department }));
+    }
+    void requireWriteAccess(measured).check(requestOf(lead));
+    void requirePermission(measured, "users.read").check(requestOf(userWith(["a", "b"])));
+    counts.delete("rbac_policy_version");
+    expect(Object.fromEntries(counts)).toEqual({
+      "rbac_permission_checks_total users.read denied": 4,
+      "rbac_permission_denied_total users.read require-permission": 4,
+      "rbac_permission_denied_total none require-org-mutation": 3,
+      "rbac_permission_denied_total none require-write-access": 1,
+    });
+  });
+
+  test("RBAC-34 redactDenials silences the new reasons too", () => {
+    const silent = defineRbac({
+      permissions: { users: ["read"] },
+      roles: { a: {}, b: {} },
+      orgRoles: { lead: { extent: "departments", mutates: true, grants: ["*"] } },
+      personas: { ceo: { writes: true } },
+      constraints: { static: [{ name: "pair", roles: ["a", "b"] }] },
+      redactDenials: true,
+    });
+    const lead = userWith([], { orgRoles: ["lead"] });
+    for (const [guard, principal] of [
+      [requireOrgMutation(silent, { departmentParam: "department" }), lead],
+      [requirePermission(silent, "users.read", { org: () => "org-1", departmentParam: "department" }), lead],
+      [requirePersona(silent, "ceo"), lead],
+      [requirePermission(silent, "users.read"), userWith(["a", "b"])],
+      [requireRoles(silent, "a"), userWith(["a", "b"])],
+    ] as const) {
+      const verdict = guard.check(requestOf(principal));
+      expect(verdict).toMatchObject({ problem: { status: 403, code: 1101 } });
+      expect(JSON.stringify(verdict)).not.toMatch(/reason|missing|users|persona|scope|separation/);
+    }
+  });
+
   test("observers that throw change no decision", () => {
     const fail = (): never => {
       throw new Error("observer");
@@ -459,5 +606,90 @@ describe("what is told", () => {
     expect(observed.check({ roles: ["viewer", "stranger"] }, "users.read").allowed).toBe(true);
     expect(requirePermission(observed, "users.read").check(requestOf(userWith([])))).toMatchObject({ problem: { status: 403 } });
     expect(observed.replaceRoles({})).toBe(2);
+  });
+});
+
+describe("RBAC-2 a polluted Object.prototype", () => {
+  const roles = { ...standardRoles, none: {} };
+  const all = defineRbac({
+    permissions: standardPermissions,
+    roles,
+    orgRoles: { lead: { extent: "departments", mutates: true, grants: ["users.manage"] } },
+    personas: { ceo: { writes: true }, observer: {} },
+  });
+  const audit: Guard = { name: "audit", check: () => ALLOW };
+  const make = (): readonly Guard[] => [
+    requirePermission(all, "users.manage"),
+    requirePermission(all, { all: ["users.manage"] }),
+    requirePermission(all, "users.manage", { org: (request) => request.param("org") }),
+    requireOrgMutation(all),
+    requireOrgMutation(all, { departmentParam: "department" }),
+    requireRoles(all, "admin"),
+    requirePersona(all, "ceo"),
+    requireMfa(),
+    secureEndpoint(all, { permission: { all: ["users.manage"] }, persona: "by_action" }),
+    adminSecureEndpoint(all, { permission: "users.manage", audit }),
+  ];
+  const before = make();
+  const bare = (more: object): Identity => ({ type: "user", id: "user-1", roles: ["none"], orgId: "org-1", ...more }) as Identity;
+  const askers = [
+    undefined,
+    bare({}),
+    bare({ mfaAt: 5, personas: ["ceo"], orgRoles: ["lead"], scopedDepartments: ["eng"] }),
+    bare({ roles: ["owner"], mfaAt: 1, personas: ["observer"] }),
+    bare({ orgRoles: ["lead"] }),
+    { id: "user-1", roles: [], orgRoles: ["lead"], scopedDepartments: ["eng"] } as Identity,
+  ];
+  const ask = (guards: readonly Guard[]) =>
+    guards.flatMap((guard) =>
+      askers.flatMap((asker) =>
+        [{}, { org: "org-1", department: "eng" }].map((params) => {
+          const request = requestOf(asker as undefined, params);
+          // Read without its own nature: params of a router have no prototype.
+          const verdict = guard.check({ ...request, param: (name) => (Object.hasOwn(params, name) ? request.param(name) : undefined) });
+          const { kind, problem } = verdict as { readonly kind: string; readonly problem?: { readonly status: number } };
+          return [guard.name, JSON.stringify(guard.meta), kind, problem?.status, request.facts.get(checkedScopeFact)?.department].join();
+        }),
+      ),
+    );
+  const names = new Set<string>();
+  afterEach(() => {
+    for (const name of names) delete (Object.prototype as Record<string, unknown>)[name];
+  });
+
+  test.each<[string, unknown]>([
+    ["roles", ["owner"]],
+    ["orgRoles", ["lead"]],
+    ["scopedDepartments", ["eng"]],
+    ["personas", ["ceo"]],
+    ["scopes", []],
+    ["type", "apiKey"],
+    ["type", "user"],
+    ["orgId", "org-1"],
+    ["via", "gateway"],
+    ["mfaAt", Date.now()],
+    ["authMethod", "forwarded"],
+    ["org", () => "org-1"],
+    ["org", "org-1"],
+    ["scope", { department: "eng" }],
+    ["department", "eng"],
+    ["departmentParam", "department"],
+    ["any", ["users.read"]],
+    ["all", ["users.read"]],
+    ["permission", "users.read"],
+    ["audit", { name: "other", check: () => ALLOW }],
+    ["adminRoles", ["none"]],
+    ["mfa", { name: "other", check: () => ALLOW }],
+    ["persona", "read"],
+    ["orgMutation", true],
+    ["exact", true],
+  ])("%s = %j changes neither what guards are made of nor what they answer", (name, value) => {
+    const expected = ask(before);
+    names.add(name);
+    Reflect.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
+    const [asked, remade] = [ask(before), ask(make())];
+    delete (Object.prototype as Record<string, unknown>)[name];
+    expect(asked).toEqual(expected);
+    expect(remade).toEqual(expected);
   });
 });

@@ -1,20 +1,32 @@
 import { describe, expect, test } from "vitest";
 import { ALLOW, defineRoute, type Guard, type Method, toOpenApi } from "@portcullis/core";
 import {
+  assertGuarded,
   defineRbac,
   manifest,
   permissionOf,
+  RbacError,
   requireAuthentication,
+  requireOrgMutation,
   requirePermission,
+  requirePersona,
   requireRoles,
+  requireWriteAccess,
   secureEndpoint,
+  standardOrgRoles,
   standardPermissions,
+  standardPersonas,
   standardRoles,
   unguardedRoutes,
   workflowPermissions,
 } from "@portcullis/rbac";
 
-const rbac = defineRbac({ permissions: standardPermissions, roles: standardRoles });
+const rbac = defineRbac({
+  permissions: standardPermissions,
+  roles: standardRoles,
+  orgRoles: standardOrgRoles,
+  personas: standardPersonas,
+});
 const plain: Guard = { name: "plain", check: () => ALLOW };
 
 function route(method: Method, operationId: string, ...guards: readonly Guard[]) {
@@ -63,6 +75,59 @@ describe("manifest", () => {
     expect(unguardedRoutes(manifest(routes, [requirePermission(rbac, "workflows.read")]))).toEqual([]);
   });
 
+  test("organisation roles and personas are in it; an organisation role guards a route, a persona alone does not", () => {
+    const more = [
+      route("PUT", "rename", requireOrgMutation(rbac)),
+      route("POST", "note", requireWriteAccess(rbac), requirePersona(rbac, ["ceo", "manager"], { name: "leaders" })),
+      route("POST", "own", secureEndpoint(rbac, { orgMutation: true, persona: "approve" })),
+      route("POST", "odd", { ...plain, meta: { persona: 5, orgMutation: false, roles: [5], public: false } }),
+    ];
+    expect(manifest(more).map(({ personas, orgMutation, authentication }) => [personas, orgMutation, authentication])).toEqual([
+      [[], true, true],
+      [["write", ["ceo", "manager"]], false, true],
+      [["approve"], true, true],
+      [[], false, false],
+    ]);
+    expect(unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)).toEqual(["note", "odd"]);
+  });
+
+  test.each<[string, unknown]>([
+    ["permission", "users.read"],
+    ["any", ["users.read"]],
+    ["roles", ["admin"]],
+    ["persona", "write"],
+    ["orgMutation", true],
+    ["public", true],
+    ["mfa", true],
+    ["meta", { permission: "users.read" }],
+    ["parts", [{ meta: { permission: "users.read" } }]],
+  ])("RBAC-2 with Object.prototype.%s polluted, what is open is still found", (name, value) => {
+    const more = [...routes, route("PUT", "meta", { ...plain, meta: {} })];
+    const before = JSON.stringify([manifest(more), unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)]);
+    Reflect.defineProperty(Object.prototype, name, { value, configurable: true, enumerable: true, writable: true });
+    try {
+      expect(JSON.stringify([manifest(more), unguardedRoutes(manifest(more)).map(({ operationId }) => operationId)])).toBe(before);
+    } finally {
+      delete (Object.prototype as Record<string, unknown>)[name];
+    }
+  });
+
+  test("assertGuarded names every route that is open, and is silent when none is", () => {
+    const entries = manifest(routes);
+    expect(() => assertGuarded(entries)).toThrow("POST /login (login), PATCH /forgotten (forgotten)");
+    const thrown = (except: readonly string[]): unknown => {
+      try {
+        return assertGuarded(entries, except);
+      } catch (error) {
+        return error;
+      }
+    };
+    expect(thrown(["login"])).toBeInstanceOf(RbacError);
+    expect(thrown(["login"])).toMatchObject({ code: "unguarded_route" });
+    expect(thrown(["login", "forgotten"])).toBeUndefined();
+    expect(assertGuarded([])).toBeUndefined();
+  });
+
   test("OpenAPI carries the permission", () => {
     const { paths } = toOpenApi(routes, { info: { title: "t", version: "1" }, toJsonSchema: () => ({}) }) as {
       readonly paths: Record<string, Record<string, unknown>>;
@@ -73,6 +138,15 @@ describe("manifest", () => {
       "x-mfa": true,
       "x-approval": true,
     });
+  });
+
+  test("OpenAPI says nothing of path parameters that guards need: the path does", () => {
+    const guards = [secureEndpoint(rbac, { orgMutation: true, departmentParam: "department" })];
+    const path = "/departments/:department";
+    const change = defineRoute({ method: "PUT", path, operationId: "change", summary: "x", guards, handle: () => new Response() });
+    const document = JSON.stringify(toOpenApi([change], { info: { title: "t", version: "1" }, toJsonSchema: () => ({}) }));
+    expect(document).toContain('"x-orgMutation":true');
+    expect(document).not.toContain("x-params");
   });
 
   test("permissionOf reads a guard's requirement, its own or a part's", () => {

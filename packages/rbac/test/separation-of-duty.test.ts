@@ -2,11 +2,11 @@ import { describe, expect, test } from "vitest";
 import { ALLOW } from "@portcullis/core";
 import {
   defineRbac,
+  type PermissionTree,
   type RbacConstraints,
   requireOrgMutation,
   requirePermission,
   requireRoles,
-  type PermissionTree,
   type RoleDefinition,
   type SeparationOfDuty,
   standardOrgRoles,
@@ -147,9 +147,8 @@ describe("what no role has", () => {
       [null],
       [["clerk"]],
       Array(2),
-      ["clerk", , "auditor"],
+      Object.assign(Array<string>(3), { 0: "clerk", 2: "auditor" }),
     ])
-      // eslint-disable-line no-sparse-arrays
       for (const decision of [rbac.checkAssignment(roles as string[]), rbac.checkActivation(roles as string[])])
         expect(decision).toMatchObject({ allowed: false, reason: "malformed", constraint: undefined, roles: [] });
   });
@@ -158,7 +157,8 @@ describe("what no role has", () => {
 describe("RBAC-29 mistakes are found where they are made", () => {
   const roles = { a: {}, b: {}, both: { inherits: ["a", "b"] as const } };
   const define = (constraints: unknown, defined: Readonly<Record<string, RoleDefinition>> = { a: {}, b: {} }) =>
-    codeOf(() => defineRbac({ permissions: permissions as PermissionTree, roles: defined, constraints: constraints as RbacConstraints }));
+    codeOf(() => defineRbac({ permissions: tree, roles: defined, constraints: constraints as RbacConstraints }));
+  const tree: PermissionTree = permissions;
   const pair: SeparationOfDuty = { name: "pair", roles: ["a", "b"] };
 
   test.each<[string, unknown, string]>([
@@ -219,7 +219,8 @@ describe("RBAC-29 mistakes are found where they are made", () => {
   test("a policy does not follow the objects it was made from", () => {
     const apart = ["a", "b"];
     const constraints = { static: [{ name: "pair", roles: apart }] };
-    const copied = defineRbac({ permissions, roles: { a: {}, b: {} } as Record<string, object>, constraints });
+    const roles: Readonly<Record<string, RoleDefinition>> = { a: {}, b: {} };
+    const copied = defineRbac({ permissions: tree, roles, constraints });
     constraints.static.length = 0;
     apart.pop();
     expect(copied.checkAssignment(["a", "b"]).allowed).toBe(false);

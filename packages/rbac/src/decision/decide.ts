@@ -24,7 +24,7 @@ export function decide(
       if (known !== undefined) return within(policy, decideByRoles(policy, known.union, permission), permission, known.scopes, known.via);
     }
     const union = unionOf(policy, identity, options);
-    if (typeof union === "string") return ofCaller(makeDecision(policy, union, permission.key), viaOf(identity));
+    if (typeof union === "string") return withVia(makeDecision(policy, union, permission.key), identity);
     if (options === undefined && identity !== undefined) policy.known.meet(identity, union, policy.unions);
     const byRoles = decideByRoles(policy, union, permission);
     const decided = byRoles.allowed ? byRoles : orByOrgRole(policy, byRoles, permission, identity, options);
@@ -33,6 +33,11 @@ export function decide(
     // A getter or a proxy that throws: no identity that authentication made.
     return makeDecision(policy, "malformed", permission.key);
   }
+}
+
+/** Whoever acts for somebody else stands in every decision (RBAC-24); where nobody does, the remembered one serves. */
+export function withVia(decision: Decision, identity: Identity | undefined): Decision {
+  return ofCaller(decision, viaOf(identity));
 }
 
 /**
@@ -60,7 +65,10 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
  */
 export function scopesOf(identity: Identity | undefined): readonly string[] | undefined {
   if (identity === undefined) return undefined;
-  if (!Object.hasOwn(identity, "scopes")) return hasFromClass(identity, "scopes") ? NO_SCOPES : undefined;
+  if (!Object.hasOwn(identity, "scopes")) {
+    const isPlain = Object.getPrototypeOf(identity) === Object.prototype; // nearly always, and asked on the way of every decision
+    return isPlain || !hasFromClass(identity, "scopes") ? undefined : NO_SCOPES;
+  }
   const { scopes } = identity;
   return scopes === undefined || Array.isArray(scopes) ? scopes : NO_SCOPES;
 }
@@ -137,11 +145,17 @@ function orByOrgRole(
   options: CheckOptions | undefined,
 ): Decision {
   if (!policy.orgRoles.grantAnything || byRoles.reason === "explicit_deny") return byRoles;
-  if (identity === undefined || options === undefined || !Object.hasOwn(options, "org")) return byRoles;
+  if (identity === undefined || options === undefined || !Object.hasOwn(options, "org") || !holdsOrgRoles(identity)) return byRoles;
   const { reason, role, scope } = findOrgRole(policy.orgRoles, identity, options, ({ allow }) => hasBit(allow, permission.bit));
   if (reason === "missing_org_role" || reason === "wrong_org") return byRoles;
   const grant = role?.grants.find((written) => covers(written, permission));
   return makeDecision(policy, reason, permission.key, { role: role?.name, grant, scope });
+}
+
+// Most hold none: nothing is looked for, and nothing allocated.
+function holdsOrgRoles(identity: Identity): boolean {
+  const held = Object.hasOwn(identity, "orgRoles") ? identity.orgRoles : undefined;
+  return Array.isArray(held) && held.length > 0;
 }
 
 /** Whether no role denies the permission and an organisation role grants it, for a resource that is said to be of its organisation. */

@@ -32,22 +32,19 @@ export function adminSecureEndpoint<Key extends string, RoleName extends string,
   rbac: Rbac<Key, RoleName, string, PersonaName>,
   options: AdminSecureEndpointOptions<NoInfer<Key>, NoInfer<RoleName>, NoInfer<PersonaName>>,
 ): Guard {
-  if (typeof options !== "object" || options === null) throw invalidOption("adminSecureEndpoint", options, "an object");
-  const { permission, audit } = options;
+  const { adminRoles, permission, audit, mfa = {}, ...rest } = ownOptions("adminSecureEndpoint", options, OPTIONS);
   if (permission === undefined) throw invalidOption("adminSecureEndpoint.permission", permission, "a permission");
   if (audit === undefined) throw invalidOption("adminSecureEndpoint.audit", audit, "a guard, or a function that makes one");
-  const { adminRoles, authenticate, mfa = {}, ...rest } = options;
   const wanted: readonly string[] = adminRoles ?? DEFAULT_ADMIN_ROLES.filter((role) => rbac.roles.includes(role));
   // None of the defaults is defined: the message names them.
   const roleGuard = requireRoles<string>(rbac, wanted.length > 0 || adminRoles !== undefined ? wanted : DEFAULT_ADMIN_ROLES, {
     name: "require-admin-role",
   });
   const endpoint = secureEndpoint(rbac, {
-    ...ownOptions("adminSecureEndpoint", rest, REST),
-    ...(authenticate === undefined ? {} : { authenticate }),
+    ...rest,
     permission,
     audit,
-    auditFailure: "closed",
+    ...(typeof audit === "function" ? { auditFailure: "closed" } : {}),
     mfa,
   });
   const parts = endpoint.parts ?? [];
@@ -59,11 +56,14 @@ export function adminSecureEndpoint<Key extends string, RoleName extends string,
   });
 }
 
-const REST = [
+const OPTIONS = [
+  "adminRoles",
   "permission",
+  "authenticate",
   "audit",
   "auditAction",
   "resourceIdParam",
+  "mfa",
   "persona",
   "orgMutation",
   "org",

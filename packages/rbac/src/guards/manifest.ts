@@ -1,5 +1,6 @@
 import type { Guard, JsonValue, Method, Route } from "@portcullis/core";
 import { RbacError } from "../errors.js";
+import { hasFromClass, own } from "../own-options.js";
 import type { PermissionRequirement } from "./require-permission.js";
 
 /** What guards one route, as far as its guards say so in their `meta`. */
@@ -72,15 +73,22 @@ export function assertGuarded(entries: readonly ManifestEntry[], except: readonl
 /** The permission that a guard requires, itself or in one of its parts; `undefined` where it requires none. */
 export function permissionOf(guard: Guard): PermissionRequirement | undefined {
   return withParts(guard)
-    .map((part) => requirementIn(part.meta?.["permission"]))
+    .map((part) => requirementIn(saidBy(part, "permission")))
     .find((requirement) => requirement !== undefined);
 }
 
 function describeRoute({ method, path, operationId }: Route, guards: readonly Guard[]): ManifestEntry {
-  const says = (name: string): boolean => guards.some(({ meta }) => meta?.[name] !== undefined && meta[name] !== false);
-  const permissions = guards.map(({ meta }) => requirementIn(meta?.["permission"])).filter((requirement) => requirement !== undefined);
-  const roles = guards.map(({ meta }) => stringsIn(meta?.["roles"])).filter((list) => list !== undefined);
-  const personas = guards.map(({ meta }) => personaIn(meta?.["persona"])).filter((persona) => persona !== undefined);
+  const all = (name: string): readonly (JsonValue | undefined)[] => guards.map((guard) => saidBy(guard, name));
+  const says = (name: string): boolean => all(name).some((said) => said !== undefined && said !== false);
+  const permissions = all("permission")
+    .map(requirementIn)
+    .filter((requirement) => requirement !== undefined);
+  const roles = all("roles")
+    .map(stringsIn)
+    .filter((list) => list !== undefined);
+  const personas = all("persona")
+    .map(personaIn)
+    .filter((persona) => persona !== undefined);
   return Object.freeze({
     method,
     path,
@@ -99,16 +107,25 @@ function describeRoute({ method, path, operationId }: Route, guards: readonly Gu
 }
 
 function withParts(guard: Guard): readonly Guard[] {
-  return [guard, ...(guard.parts ?? []).flatMap(withParts)];
+  return [guard, ...(isIts(guard, "parts") ? (guard.parts ?? []) : []).flatMap(withParts)];
+}
+
+// Nothing that every object has by a polluted prototype (CWE-1321): an open route would be listed as guarded.
+function saidBy(guard: Guard, name: string): JsonValue | undefined {
+  const meta = isIts(guard, "meta") ? guard.meta : undefined;
+  return meta === undefined ? undefined : (own(meta, name) as JsonValue | undefined); // as meta has them
+}
+
+function isIts(guard: Guard, name: keyof Guard): boolean {
+  return Object.hasOwn(guard, name) || hasFromClass(guard, name);
 }
 
 function requirementIn(value: JsonValue | undefined): PermissionRequirement | undefined {
   if (typeof value === "string") return value;
   if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
-  const { any, all } = value as { readonly [name: string]: JsonValue }; // an object, by the line above
-  const anyKeys = stringsIn(any);
+  const anyKeys = stringsIn(own(value, "any"));
   if (anyKeys !== undefined) return { any: anyKeys };
-  const allKeys = stringsIn(all);
+  const allKeys = stringsIn(own(value, "all"));
   return allKeys === undefined ? undefined : { all: allKeys };
 }
 
@@ -116,6 +133,6 @@ function personaIn(value: JsonValue | undefined): string | readonly string[] | u
   return typeof value === "string" ? value : stringsIn(value);
 }
 
-function stringsIn(value: JsonValue | undefined): readonly string[] | undefined {
+function stringsIn(value: unknown): readonly string[] | undefined {
   return Array.isArray(value) && value.every((item) => typeof item === "string") ? value : undefined;
 }

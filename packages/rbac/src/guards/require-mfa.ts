@@ -50,8 +50,8 @@ export function requireMfa(options: RequireMfaOptions = {}): Guard {
 }
 
 function provedAt(principal: Principal): number {
+  const mfaAt = own(principal, "mfaAt");
   // A trusted caller vouches for who somebody is, never for what they proved (RBAC-26).
-  const isProven = own(principal, "type") === "user" && own(principal, "via") === undefined;
-  const mfaAt = isProven ? own(principal, "mfaAt") : undefined;
-  return typeof mfaAt === "number" ? mfaAt : Number.NaN;
+  const isForwarded = own(principal, "via") !== undefined || own(principal, "authMethod") === "forwarded";
+  return own(principal, "type") === "user" && !isForwarded && Number.isFinite(mfaAt) ? (mfaAt as number) : Number.NaN; // finite: a number
 }

@@ -24,6 +24,7 @@ export interface RequireRolesOptions {
  * by scopes passes only with `*` among them.
  *
  * @throws {RbacError} `empty_requirement`, `unknown_role`: when the guard is made, not when it is asked.
+ * @throws {ConfigurationError} `invalid_option`
  */
 export function requireRoles<RoleName extends string>(
   rbac: Rbac<string, RoleName>,
@@ -34,6 +35,7 @@ export function requireRoles<RoleName extends string>(
   if (typeof exact !== "boolean") throw invalidOption("requireRoles.exact", exact, "true or false");
   if (typeof name !== "string" || name === "") throw invalidOption("requireRoles.name", name, "a non-empty string");
   if (org !== undefined && typeof org !== "function") throw invalidOption("requireRoles.org", org, "a function of the request");
+  if (typeof roles !== "string" && !Array.isArray(roles)) throw invalidOption("requireRoles", roles, "a role or a list of roles");
   const wanted: readonly RoleName[] = Object.freeze(typeof roles === "string" ? [roles] : [...roles]);
   if (wanted.length === 0)
     throw new RbacError(

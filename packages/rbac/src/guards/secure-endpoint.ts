@@ -1,6 +1,6 @@
 import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue } from "@portcullis/core";
 import { RbacError } from "../errors.js";
-import { ownOptions } from "../own-options.js";
+import { own, ownOptions } from "../own-options.js";
 import type { PersonaAccess } from "../policy/compile-personas.js";
 import type { AnyRbac, Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
@@ -101,7 +101,7 @@ export function secureEndpoint<Key extends string, PersonaName extends string>(
     audit,
     auditAction,
     resourceIdParam,
-    auditFailure = "open",
+    auditFailure,
     mfa,
     persona,
     orgMutation = false,
@@ -113,7 +113,7 @@ export function secureEndpoint<Key extends string, PersonaName extends string>(
   if (typeof requireAuth !== "boolean") throw invalidOption("secureEndpoint.requireAuth", requireAuth, "true or false");
   const owner: ResourceOwner = { ...(org === undefined ? {} : { org }), ...(departmentParam === undefined ? {} : { departmentParam }) };
   if (typeof orgMutation !== "boolean") throw invalidOption("secureEndpoint.orgMutation", orgMutation, "true or false");
-  if (auditFailure !== "open" && auditFailure !== "closed")
+  if (auditFailure !== undefined && auditFailure !== "open" && auditFailure !== "closed")
     throw invalidOption("secureEndpoint.auditFailure", auditFailure, '"open" or "closed"');
   if (!requireAuth && (orgMutation || [permission, mfa, persona, approval].some((needed) => needed !== undefined))) {
     throw new RbacError(
@@ -121,16 +121,18 @@ export function secureEndpoint<Key extends string, PersonaName extends string>(
       "secureEndpoint was given requireAuth: false with something that only a known caller can have: permission, mfa, persona, orgMutation or approval. Remove one of the two.",
     );
   }
-  if (typeof audit !== "function" && (auditAction !== undefined || resourceIdParam !== undefined)) {
+  if (typeof audit !== "function" && [auditAction, resourceIdParam, auditFailure].some((told) => told !== undefined)) {
     throw new ConfigurationError(
       "invalid_option",
-      "secureEndpoint passes auditAction and resourceIdParam to an audit function; a finished audit guard was told its action already. Give audit as a function.",
+      "secureEndpoint passes auditAction, resourceIdParam and auditFailure to an audit function; a finished audit guard was told already. Give audit as a function.",
     );
   }
   if (permission === undefined && !orgMutation && Object.keys(owner).length > 0)
     throw invalidOption("secureEndpoint.org", org ?? departmentParam, "absent where neither a permission nor orgMutation is required");
   if (resourceIdParam !== undefined && (typeof resourceIdParam !== "string" || resourceIdParam === ""))
     throw invalidOption("secureEndpoint.resourceIdParam", resourceIdParam, "the name of a route parameter");
+  // Made first: it refuses what is no permission, before that is read.
+  const permissionGuards = permission === undefined ? [] : [requirePermission(rbac, permission, owner)];
   const action = auditAction ?? (permission === undefined ? undefined : describe(permission));
   if (typeof audit === "function" && (typeof action !== "string" || action === ""))
     throw invalidOption("secureEndpoint.auditAction", auditAction, "the name of the action, where no permission names it");
@@ -139,12 +141,14 @@ export function secureEndpoint<Key extends string, PersonaName extends string>(
     // action is a string, by the line above
     ...given(
       "audit",
-      typeof audit === "function" ? toGuard("audit", audit({ action: action as string, resourceIdParam, onFailure: auditFailure })) : audit,
+      typeof audit === "function"
+        ? toGuard("audit", audit({ action: action as string, resourceIdParam, onFailure: auditFailure ?? "open" }))
+        : audit,
     ),
     ...given("authenticate", authenticate),
     ...(requireAuth ? [requireAuthentication()] : []),
     ...(mfa === undefined ? [] : [isGuard(mfa) ? mfa : requireMfa(mfa)]),
-    ...(permission === undefined ? [] : [requirePermission(rbac, permission, owner)]),
+    ...permissionGuards,
     ...(orgMutation ? [requireOrgMutation(rbac, owner)] : []),
     ...(persona === undefined ? [] : personaGuards(rbac, persona, permission)),
     ...(resourceIdParam === undefined ? [] : [requireParam(resourceIdParam)]),

@@ -1,7 +1,7 @@
 import { invalidOption, noMetrics, subjectOf, systemClock } from "@portcullis/core";
 import { allowedTo, canGrant, type Given } from "../decision/can-grant.js";
 import { checkOrgMutation, checkPersona, checkRoles } from "../decision/check-roles.js";
-import { createShelf, decide } from "../decision/decide.js";
+import { createShelf, decide, withVia } from "../decision/decide.js";
 import type {
   CheckOptions,
   ConstraintDecision,
@@ -15,7 +15,7 @@ import { explainDecision } from "../decision/explain.js";
 import { KnownIdentities } from "../decision/known-identities.js";
 import { makeDecision } from "../decision/make-decision.js";
 import { RbacError } from "../errors.js";
-import { ownOptions } from "../own-options.js";
+import { own, ownOptions } from "../own-options.js";
 import { Constraints } from "./compile-constraints.js";
 import type { PersonaAccess } from "./compile-personas.js";
 import { hasBit, type Universe } from "./compile-permissions.js";
@@ -79,7 +79,7 @@ export class CompiledRbac<
   check(identity: Identity | undefined, permission: Key, options?: CheckOptions): Decision {
     const startedAt = this.#instruments.begin();
     const known = this.#universe.find(permission);
-    const made = known === undefined ? this.#undeclared(permission) : decide(this.#policy, known, identity, options);
+    const made = known === undefined ? this.#undeclared(permission, identity) : decide(this.#policy, known, identity, options);
     this.#instruments.checked(known, made.allowed, startedAt);
     return made;
   }
@@ -127,7 +127,7 @@ export class CompiledRbac<
   explain(identity: Identity | undefined, permission: Key, options?: CheckOptions): Explanation {
     const policy = this.#policy;
     const known = this.#universe.find(permission);
-    const made = known === undefined ? this.#undeclared(permission) : decide(policy, known, identity, options);
+    const made = known === undefined ? this.#undeclared(permission, identity) : decide(policy, known, identity, options);
     return explainDecision(policy, known, identity, options, made);
   }
 
@@ -194,8 +194,8 @@ export class CompiledRbac<
       grant: isDecision(denied) ? denied.grant : undefined,
       policyVersion: denied.policyVersion,
       subjectId: principal === undefined ? undefined : subjectOf(principal),
-      orgId: principal?.orgId,
-      via: principal?.via,
+      orgId: principal && (own(principal, "orgId") as string | undefined), // as Principal has it
+      via: principal && (own(principal, "via") as string | undefined),
       correlationId,
     }));
   }
@@ -227,10 +227,16 @@ export class CompiledRbac<
     return constraintDecision("separation_of_duty", violation.constraint, violation.roles);
   }
 
-  #undeclared(permission: unknown): Decision {
+  #undeclared(permission: unknown, identity: Identity | undefined): Decision {
     const isText = typeof permission === "string";
     const reason = !isText || permission.includes("*") ? "invalid_permission" : "unknown_permission";
-    return makeDecision(this.#policy, reason, isText ? permission.slice(0, 128) : "");
+    const made = makeDecision(this.#policy, reason, isText ? permission.slice(0, 128) : "");
+    try {
+      return withVia(made, identity);
+    } catch {
+      // As in decide: no identity that authentication made.
+      return made;
+    }
   }
 }
 

@@ -1,4 +1,6 @@
-import type { Identity } from "../decision/decision.js";
+import type { CheckOptions, Identity } from "../decision/decision.js";
+import { normaliseDepartment } from "../decision/find-org-role.js";
+import { own } from "../own-options.js";
 import type { AnyRbac } from "./rbac.js";
 
 /** What changes for one role, or one identity. Permissions are in the order declared. */
@@ -52,11 +54,29 @@ export function diffPolicies(before: AnyRbac, after: AnyRbac, identities: Iterab
 }
 
 function changeOf(before: AnyRbac, after: AnyRbac, identity: Identity): PermissionChange {
-  // Where it is at home: what its organisation roles give counts there.
-  const options = typeof identity.orgId === "string" && identity.orgId !== "" ? { org: identity.orgId } : undefined;
-  const had = before.permissionsOf(identity, options);
-  const has = after.permissionsOf(identity, options);
-  return { gained: without(has, had), lost: without(had, has) };
+  const gained = new Set<string>();
+  const lost = new Set<string>();
+  for (const options of placesOf(identity)) {
+    const had = before.permissionsOf(identity, options);
+    const has = after.permissionsOf(identity, options);
+    for (const permission of without(has, had)) gained.add(permission);
+    for (const permission of without(had, has)) lost.add(permission);
+  }
+  // In the order declared, which the places do not keep.
+  return {
+    gained: Object.freeze(after.permissions.filter((permission) => gained.has(permission))),
+    lost: Object.freeze(before.permissions.filter((permission) => lost.has(permission))),
+  };
+}
+
+// Where it is at home, what its organisation roles give counts: in all of the organisation, and in a department that it holds, one
+// for all, as roles bound to departments give the same in each. Both: a right may shrink from the organisation to its departments.
+function placesOf(identity: Identity): readonly (CheckOptions | undefined)[] {
+  const org = own(identity, "orgId");
+  if (typeof org !== "string" || org === "") return [undefined];
+  const held = own(identity, "scopedDepartments");
+  const department = (Array.isArray(held) ? held : []).map(normaliseDepartment).find((name) => name !== undefined);
+  return department === undefined ? [{ org }] : [{ org }, { org, scope: { department } }];
 }
 
 function without(list: readonly string[], removed: readonly string[]): readonly string[] {

@@ -1,7 +1,7 @@
 import { invalidOption, type Metrics, noMetrics, quietly } from "@portcullis/core";
 import type { CheckOptions, Decision, Identity } from "../decision/decision.js";
 import { ownOptions } from "../own-options.js";
-import type { PreparedCheck, Rbac } from "./rbac.js";
+import type { AnyRbac, PreparedCheck, Rbac } from "./rbac.js";
 
 /** The two policies disagree about one question. */
 export interface ShadowDifference {
@@ -42,11 +42,11 @@ export interface ShadowOptions {
  * console.log(rbac.check({ roles: ["reader"] }, "notes.read").allowed); // true
  * ```
  */
-export function withShadow<Key extends string, RoleName extends string>(
-  rbac: Rbac<Key, RoleName>,
-  candidate: Rbac,
+export function withShadow<Key extends string, RoleName extends string, OrgRoleName extends string, PersonaName extends string>(
+  rbac: Rbac<Key, RoleName, OrgRoleName, PersonaName>,
+  candidate: AnyRbac,
   options: ShadowOptions = {},
-): Rbac<Key, RoleName> {
+): Rbac<Key, RoleName, OrgRoleName, PersonaName> {
   const {
     sampleEvery = 1,
     onDifference = () => {},
@@ -60,13 +60,14 @@ export function withShadow<Key extends string, RoleName extends string>(
     help: "Checks that a candidate policy would have decided otherwise.",
     labelNames: ["permission", "change"],
   });
+  const tell = quietly(onDifference);
   let count = 0;
   const compare = quietly(({ actual, identity, checkOptions }: Comparison) => {
     const other = candidate.check(identity, actual.permission, checkOptions);
     if (other.allowed === actual.allowed) return;
     const permission = rbac.isPermission(actual.permission) ? actual.permission : "unknown";
     differences.add({ permission, change: other.allowed ? "would_allow" : "would_deny" });
-    onDifference(Object.freeze({ actual, candidate: other, identity }));
+    tell(Object.freeze({ actual, candidate: other, identity }));
   });
   const compared = (actual: Decision, identity: Identity | undefined, checkOptions: CheckOptions | undefined): Decision => {
     count += 1;
@@ -99,12 +100,14 @@ interface Comparison {
   readonly checkOptions: CheckOptions | undefined;
 }
 
-type Delegated<Key extends string, RoleName extends string> = Omit<
-  Rbac<Key, RoleName>,
+type Delegated<Key extends string, RoleName extends string, OrgRoleName extends string, PersonaName extends string> = Omit<
+  Rbac<Key, RoleName, OrgRoleName, PersonaName>,
   "permissions" | "roles" | "policyVersion" | "check" | "prepare"
 >;
 
-function delegateTo<Key extends string, RoleName extends string>(rbac: Rbac<Key, RoleName>): Delegated<Key, RoleName> {
+function delegateTo<Key extends string, RoleName extends string, OrgRoleName extends string, PersonaName extends string>(
+  rbac: Rbac<Key, RoleName, OrgRoleName, PersonaName>,
+): Delegated<Key, RoleName, OrgRoleName, PersonaName> {
   return {
     redactDenials: rbac.redactDenials,
     orgRoles: rbac.orgRoles,
