@@ -53,7 +53,10 @@ export type TrustedCallerEvent = {
 
 /** Whom to believe. */
 export interface TrustIdentityHeadersOptions<RoleName extends string = string> {
-  /** Who may say on whose behalf it calls. Everybody else's identity headers are taken out of the request and ignored. */
+  /**
+   * Who may say on whose behalf it calls; the first that is proven counts. Everybody else's identity headers are taken out of the
+   * request and ignored.
+   */
   readonly callers: readonly TrustedCaller<RoleName>[];
   /** For callers that sign: where nonces are kept, so that a request is accepted once; shared by all processes. */
   readonly store?: StoreWith<"tickets">;
@@ -111,15 +114,16 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     help: "Requests with identity headers, by the caller that is proven and what became of them.",
     labelNames: ["caller", "result"],
   });
-  const observe = quietly((event: TrustedCallerEvent) => {
-    counter.add({ caller: event.callerId ?? "unknown", result: event.reason });
-    onEvent(Object.freeze(event));
-  });
+  // Each by itself: a broken counter must not cost the event, and a listener may be async.
+  const count = quietly((event: TrustedCallerEvent) => counter.add({ caller: event.callerId ?? "unknown", result: event.reason }));
+  const emit = quietly(onEvent);
 
   function end(request: GuardRequest, caller: KnownCaller | undefined, reason: Reason, problem?: Problem): Verdict {
     removeIdentityHeaders(request);
     const kind = problem !== undefined ? "identity_refused" : reason === "accepted" ? "identity_accepted" : "identity_ignored";
-    observe({ kind, reason, callerId: caller?.id, ip: request.ip });
+    const event: TrustedCallerEvent = Object.freeze({ kind, reason, callerId: caller?.id, ip: request.ip });
+    count(event);
+    emit(event);
     return problem === undefined ? ALLOW : deny(problem);
   }
 
