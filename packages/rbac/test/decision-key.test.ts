@@ -100,6 +100,5 @@ test("RBAC-30 what is no part, or not of its type, throws: it would share a key 
     { scopes: [undefined] },
     { scopes: [null] },
   ];
-  for (const part of wrong)
-    expect([part, definitionCode(() => decisionKey({ ...base, ...part } as DecisionKeyParts))]).toEqual([part, "invalid_option"]);
+  for (const part of wrong) expect([part, definitionCode(() => decisionKey({ ...base, ...part }))]).toEqual([part, "invalid_option"]);
 });

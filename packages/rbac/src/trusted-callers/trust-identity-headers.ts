@@ -30,7 +30,7 @@ import {
 } from "./identity-headers.js";
 import { parseSignature, SIGNATURE_HEADERS, verifySignature } from "./message-signature.js";
 import { componentsFor } from "./sign-identity.js";
-import { type KnownCaller, parseCallers, type TrustedCaller } from "./trusted-caller.js";
+import { type KnownCaller, parseCallers, requireAudience, type TrustedCaller } from "./trusted-caller.js";
 
 /** What became of identity headers that were sent. */
 export type TrustedCallerEvent = {
@@ -104,8 +104,7 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
   const signing = new Map(callers.filter(({ secrets }) => secrets.length > 0).map((caller) => [caller.id, caller]));
   if (signing.size > 0 && typeof store?.tickets?.put !== "function")
     throw invalidOption("trustIdentityHeaders.store", store, 'a store with the port "tickets", where a caller signs');
-  if (signing.size > 0 && (typeof audience !== "string" || !/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(audience)))
-    throw invalidOption("trustIdentityHeaders.audience", audience, "the name of this service, where a caller signs");
+  if (signing.size > 0) requireAudience("trustIdentityHeaders.audience", audience);
   if (!Number.isInteger(toleranceMs) || toleranceMs < 1000 || toleranceMs > 600_000)
     throw invalidOption("trustIdentityHeaders.toleranceMs", toleranceMs, "an integer of 1000 to 600000 ms");
   if (aliases !== "refuse" && aliases !== "ignore") throw invalidOption("trustIdentityHeaders.aliases", aliases, '"refuse" or "ignore"');
