@@ -135,6 +135,30 @@ describe("auditRequests", () => {
     });
   });
 
+  it("RBAC-24 the trusted caller that vouches for a user is the actor, for whom it acted stands beside it, whether it may or not", async () => {
+    const forwarded: Principal = freezePrincipal({
+      ...BASE,
+      type: "user",
+      id: "ada",
+      authMethod: "forwarded",
+      via: "billing",
+      email: undefined,
+      sessionId: undefined,
+      tokenVersion: 0,
+      mfaAt: undefined,
+      mustChangePassword: false,
+    });
+    const audit = auditOver(createMemoryStore().log);
+    const identified: Guard = { name: "identified", check: ({ facts }) => (facts.set(principalFact, forwarded), { kind: "allow" }) };
+    const app = createApp({ guards: [identified, auditRequests(audit), auditSensitiveAccess(audit, "thing", "read")], routes });
+    for (const path of ["/things/7", "/denied"]) await (await toFetchHandler(app)(new Request(`http://localhost${path}`))).text();
+    await audit.flush();
+    const { entries } = await audit.query();
+    expect(entries.map(({ event: { outcome } }) => outcome).toSorted()).toEqual(["attempted", "attempted", "denied", "success"]);
+    for (const { event } of entries)
+      expect(event).toMatchObject({ actor: { type: "service", id: "billing" }, onBehalfOf: { type: "user", id: "ada" } });
+  });
+
   it("an anonymous caller and a strange method are recorded too", async () => {
     const audit = auditOver(createMemoryStore().log);
     const handler = toFetchHandler(createApp({ guards: [auditRequests(audit)], routes: [] }));

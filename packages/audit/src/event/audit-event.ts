@@ -38,7 +38,7 @@ export interface AuditEventInput {
   readonly action: string;
   readonly outcome: AuditOutcome;
   readonly actor: AuditActor;
-  /** Whom the actor acts for: the owner of an API key, the user whom support impersonates. */
+  /** Whom the actor acts for: the owner of an API key, the user whom a trusted caller vouches for or whom support impersonates. */
   readonly onBehalfOf?: AuditActor | undefined;
   readonly target?: AuditTarget | undefined;
   readonly reason?: string | undefined;

@@ -12,8 +12,7 @@ export function requestParties(facts: Facts, peer?: string): RequestParties {
   const principal = facts.get(principalFact);
   const clientIp: ClientIp | undefined = facts.get(clientIpFact);
   return {
-    actor: principal === undefined ? ANONYMOUS : { type: principal.type, id: bounded(principal.id) },
-    onBehalfOf: principal?.type === "apiKey" ? { type: "user", id: bounded(principal.ownerId) } : undefined,
+    ...whoActs(principal),
     ip: clientIp?.address ?? peer,
     correlationId: facts.get(correlationIdFact),
     workspaceId: workspaceOf(principal),
@@ -24,6 +23,14 @@ export function requestParties(facts: Facts, peer?: string): RequestParties {
 export function requestAccess(facts: Facts): { readonly [name: string]: unknown } | undefined {
   const access = facts.get(accessFact);
   return access === undefined ? undefined : { ...access };
+}
+
+// Who proved to be somebody is who acts: an API key acts for its owner, a trusted caller for whom it vouches.
+function whoActs(principal: Principal | undefined): Pick<RequestParties, "actor" | "onBehalfOf"> {
+  if (principal === undefined) return { actor: ANONYMOUS };
+  const named = { type: principal.type, id: bounded(principal.id) };
+  if (principal.via !== undefined) return { actor: { type: "service", id: bounded(principal.via) }, onBehalfOf: named };
+  return { actor: named, onBehalfOf: principal.type === "apiKey" ? { type: "user", id: bounded(principal.ownerId) } : undefined };
 }
 
 function workspaceOf(principal: Principal | undefined): string | undefined {

@@ -41,6 +41,11 @@ export function decisionKey(parts: DecisionKeyParts): string {
     if (typeof value !== "string") throw invalidOption(`decisionKey.${name}`, value, "a string");
   for (const [name, value] of Object.entries({ policyVersion, subjectEpoch }))
     if (!Number.isSafeInteger(value)) throw invalidOption(`decisionKey.${name}`, value, "an integer");
+  // JSON writes null for what it does not know, and NaN for one would pass for an organisation that is absent.
+  for (const [name, value] of Object.entries({ org, department }))
+    if (value !== undefined && typeof value !== "string") throw invalidOption(`decisionKey.${name}`, value, "a string, or absent");
+  if (scopes !== undefined && !(Array.isArray(scopes) && scopes.every((scope) => typeof scope === "string")))
+    throw invalidOption("decisionKey.scopes", scopes, "a list of strings, or absent");
   if (typeof mfa !== "boolean") throw invalidOption("decisionKey.mfa", mfa, "true or false");
   // JSON quotes what separates: a tuple has one text, and a text one tuple. Absent is null, which no string is.
   return JSON.stringify([subjectId, permission, org ?? null, department ?? null, scopes ?? null, policyVersion, subjectEpoch, mfa]);

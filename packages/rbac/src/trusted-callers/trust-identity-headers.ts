@@ -30,7 +30,7 @@ import {
 } from "./identity-headers.js";
 import { parseSignature, SIGNATURE_HEADERS, verifySignature } from "./message-signature.js";
 import { componentsFor } from "./sign-identity.js";
-import { type KnownCaller, parseCallers, type TrustedCaller } from "./trusted-caller.js";
+import { type KnownCaller, parseCallers, requireAudience, type TrustedCaller } from "./trusted-caller.js";
 
 /** What became of identity headers that were sent. */
 export type TrustedCallerEvent = {
@@ -53,7 +53,10 @@ export type TrustedCallerEvent = {
 
 /** Whom to believe. */
 export interface TrustIdentityHeadersOptions<RoleName extends string = string> {
-  /** Who may say on whose behalf it calls. Everybody else's identity headers are taken out of the request and ignored. */
+  /**
+   * Who may say on whose behalf it calls; the first that is proven counts. Everybody else's identity headers are taken out of the
+   * request and ignored.
+   */
   readonly callers: readonly TrustedCaller<RoleName>[];
   /** For callers that sign: where nonces are kept, so that a request is accepted once; shared by all processes. */
   readonly store?: StoreWith<"tickets">;
@@ -101,8 +104,7 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
   const signing = new Map(callers.filter(({ secrets }) => secrets.length > 0).map((caller) => [caller.id, caller]));
   if (signing.size > 0 && typeof store?.tickets?.put !== "function")
     throw invalidOption("trustIdentityHeaders.store", store, 'a store with the port "tickets", where a caller signs');
-  if (signing.size > 0 && (typeof audience !== "string" || !/^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/.test(audience)))
-    throw invalidOption("trustIdentityHeaders.audience", audience, "the name of this service, where a caller signs");
+  if (signing.size > 0) requireAudience("trustIdentityHeaders.audience", audience);
   if (!Number.isInteger(toleranceMs) || toleranceMs < 1000 || toleranceMs > 600_000)
     throw invalidOption("trustIdentityHeaders.toleranceMs", toleranceMs, "an integer of 1000 to 600000 ms");
   if (aliases !== "refuse" && aliases !== "ignore") throw invalidOption("trustIdentityHeaders.aliases", aliases, '"refuse" or "ignore"');
@@ -111,15 +113,16 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     help: "Requests with identity headers, by the caller that is proven and what became of them.",
     labelNames: ["caller", "result"],
   });
-  const observe = quietly((event: TrustedCallerEvent) => {
-    counter.add({ caller: event.callerId ?? "unknown", result: event.reason });
-    onEvent(Object.freeze(event));
-  });
+  // Each by itself: a broken counter must not cost the event, and a listener may be async.
+  const count = quietly((event: TrustedCallerEvent) => counter.add({ caller: event.callerId ?? "unknown", result: event.reason }));
+  const emit = quietly(onEvent);
 
   function end(request: GuardRequest, caller: KnownCaller | undefined, reason: Reason, problem?: Problem): Verdict {
     removeIdentityHeaders(request);
     const kind = problem !== undefined ? "identity_refused" : reason === "accepted" ? "identity_accepted" : "identity_ignored";
-    observe({ kind, reason, callerId: caller?.id, ip: request.ip });
+    const event: TrustedCallerEvent = Object.freeze({ kind, reason, callerId: caller?.id, ip: request.ip });
+    count(event);
+    emit(event);
     return problem === undefined ? ALLOW : deny(problem);
   }
 

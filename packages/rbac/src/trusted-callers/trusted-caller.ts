@@ -25,9 +25,32 @@ export interface KnownCaller {
 }
 
 const ID = /^[a-z0-9][a-z0-9_-]{0,63}$/;
+// Visible ASCII without what would have to be escaped in a quoted string (RFC 9651 §4.1.6).
+const AUDIENCE = /^[\x21\x23-\x5b\x5d-\x7e]{1,128}$/;
 const LEAST_SECRET_BYTES = 32;
 /** A wider block has strangers in it, who could then be anybody. */
 const WIDEST = { 4: 8, 6: 16 } as const;
+
+/** @throws {ConfigurationError} `invalid_option` */
+export function requireCallerId(option: string, id: unknown): asserts id is string {
+  if (typeof id !== "string" || !ID.test(id)) throw invalidOption(option, id, "1 to 64 of a-z, 0-9, - and _");
+}
+
+/** @throws {ConfigurationError} `invalid_option` */
+export function requireAudience(option: string, audience: unknown): asserts audience is string {
+  if (typeof audience !== "string" || !AUDIENCE.test(audience))
+    throw invalidOption(
+      option,
+      audience,
+      'the name of the service that the signature is for: 1 to 128 visible ASCII characters without " and \\',
+    );
+}
+
+/** @throws {ConfigurationError} `invalid_option` */
+export function requireSecret(option: string, secret: unknown): asserts secret is string {
+  if (typeof secret !== "string" || Buffer.byteLength(secret) < LEAST_SECRET_BYTES)
+    throw invalidOption(option, secret, `a secret of at least ${LEAST_SECRET_BYTES} bytes`);
+}
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function parseCallers(callers: readonly TrustedCaller[]): readonly KnownCaller[] {
@@ -41,16 +64,14 @@ export function parseCallers(callers: readonly TrustedCaller[]): readonly KnownC
 
 function parseCaller(caller: TrustedCaller, where: string): KnownCaller {
   const { id, maxRoles, ...proofs } = ownOptions(where, caller, ["id", "maxRoles", "addresses", "certificates", "secrets"]);
-  if (typeof id !== "string" || !ID.test(id)) throw invalidOption(`${where}.id`, id, "1 to 64 of a-z, 0-9, - and _");
+  requireCallerId(`${where}.id`, id);
   const roles = strings(`${where}.maxRoles`, maxRoles);
   const given = Object.values(proofs).filter((proof) => proof !== undefined);
   if (given.length !== 1) throw invalidOption(where, caller, "a caller with exactly one of addresses, certificates and secrets");
   const [addresses = [], certificates = [], secrets = []] = [proofs.addresses, proofs.certificates, proofs.secrets].map((list, index) =>
     list === undefined ? undefined : someStrings(`${where}.${["addresses", "certificates", "secrets"][index]}`, list),
   );
-  for (const secret of secrets)
-    if (Buffer.byteLength(secret) < LEAST_SECRET_BYTES)
-      throw invalidOption(`${where}.secrets`, secret, `at least ${LEAST_SECRET_BYTES} bytes each`);
+  for (const [index, secret] of secrets.entries()) requireSecret(`${where}.secrets[${index}]`, secret);
   return Object.freeze({
     id,
     maxRoles: new Set(roles),
