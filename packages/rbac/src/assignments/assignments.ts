@@ -36,7 +36,7 @@ export interface AssignmentResult {
    * `granted`, or why not. As for checks, about the actor; and
    * - `unknown_role`: the policy has no such role, organisation role or persona.
    * - `separation_of_duty`: a constraint keeps the subject's roles apart.
-   * - `last_holder`: nobody else holds it, and somebody must.
+   * - `last_holder`: nobody else holds it, and somebody must; of stored roles: it would be gone.
    * - `not_held`: the subject does not hold it. `not_activatable`: it needs no activation.
    * - `departments_differ`: the subject holds another organisation role for other departments.
    * - `changed_meanwhile`: of stored roles: somebody else replaced them first.
@@ -49,7 +49,7 @@ export interface AssignmentResult {
     | "not_activatable"
     | "departments_differ"
     | "changed_meanwhile";
-  /** Permissions that the actor would give, or free of a denial, without having them. */
+  /** Permissions that the actor would give, take away, deny, or free of a denial, without having them. */
   readonly missing: readonly string[];
   /** The constraint, for `separation_of_duty`. */
   readonly constraint: string | undefined;
@@ -91,7 +91,7 @@ export type AssignmentEvent =
       readonly kind: "roles_changed" | "roles_refused";
       readonly actorId: string;
       readonly reason: AssignmentResult["reason"];
-      /** Roles that are new, gone, or give or deny something else than before. */
+      /** Roles that are new, gone, or written otherwise than before, or that give or deny something else. */
       readonly roles: readonly string[];
       readonly policyVersion: number;
     };
@@ -112,8 +112,8 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
 
   /**
    * The principal with what the store says its subject holds now, in the place of the roles of its credential. Those of an API key
-   * are its owner's, and its scopes still bound it. A principal that a trusted caller vouches for has no more roles than that caller
-   * named. The system's own principals hold nothing in a store and are given back as they are.
+   * are its owner's, and its scopes still bound it. A principal that a trusted caller vouches for may no more than by the roles that
+   * caller named, and nothing that any of its roles denies. The system's own principals hold nothing in a store and are given back as they are.
    *
    * At once where it was read within `maxStalenessMs`; a promise where it must be read.
    *
@@ -121,7 +121,12 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
    */
   resolve(principal: Principal, options?: { readonly consistency?: Consistency }): MaybePromise<ResolvedPrincipal>;
 
-  /** Gives it, or changes how it is held. The actor must have all that it gives. @throws {StoreUnavailable} @throws {ConfigurationError} `invalid_option` */
+  /**
+   * Gives it, or changes how it is held. The actor must have all that it gives, for as long as it gives it, and all that the subject
+   * loses by what it denies. Nobody frees an assignment of its own from being activated.
+   *
+   * @throws {StoreUnavailable} @throws {ConfigurationError} `invalid_option`
+   */
   assign(
     actor: AssignmentActor,
     place: AssignmentPlace,
@@ -129,7 +134,12 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
     how?: NewAssignment,
   ): Promise<AssignmentResult>;
 
-  /** Takes it away. The actor must have all that it gives, and all that it denies: a denial that goes gives something. @throws {StoreUnavailable} */
+  /**
+   * Takes it away. The actor must have all that it gives, and all that it denies: a denial that goes gives something. What the policy
+   * does not have any more is taken away by whoever has everything.
+   *
+   * @throws {StoreUnavailable}
+   */
   revoke(actor: AssignmentActor, place: AssignmentPlace, held: Held<RoleName, OrgRoleName, PersonaName>): Promise<AssignmentResult>;
 
   /**
@@ -163,7 +173,8 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
 
   /**
    * Stores role definitions and puts them in force: here at once, elsewhere within `maxStalenessMs`. The actor must have all that
-   * the roles it changes give, gave, or stop to deny.
+   * the roles it changes give, gave, and begin or stop to deny, and have it without end; and belong to where roles are changed
+   * (`rolesOrgId`).
    *
    * @param expectedRevision The revision they were made from.
    * @throws {RbacError} They do not compile; nothing was stored. @throws {StoreUnavailable}

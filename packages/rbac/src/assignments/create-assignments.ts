@@ -1,17 +1,9 @@
-import {
-  type Clock,
-  invalidOption,
-  type MaybePromise,
-  type Principal,
-  quietly,
-  type StoreWith,
-  type SubjectGrants,
-  subjectOf,
-  systemClock,
-} from "@portcullis/core";
-import { normaliseDepartment } from "../decision/find-org-role.js";
+import { type Clock, invalidOption, type MaybePromise, type Principal, quietly, type StoreWith, systemClock } from "@portcullis/core";
+import type { Identity } from "../decision/decision.js";
 import { ownOptions } from "../own-options.js";
 import type { Rbac } from "../policy/rbac.js";
+import { giversOf, idOf, type Lasting, placeOfPrincipal } from "./actor-now.js";
+import { nameOf, readHow, readKept, readPlace, unfit } from "./assignment-rules.js";
 import type {
   AssignmentActor,
   AssignmentEvent,
@@ -24,13 +16,13 @@ import type {
   ResolvedPrincipal,
   SubjectAssignments,
 } from "./assignments.js";
-import { checkHow, checkPlace, keptNames, nameOf, unfit } from "./assignment-rules.js";
-import { changedRoles, escalationByGiving, escalationByRoles, escalationByTaking } from "./escalation.js";
-import { type Assignment, type AssignmentKind, fromHeldRole, heldName, isActive, toHeldRole } from "./held-role.js";
-import { refused, type Refusal, settled } from "./refusal.js";
+import { changeRoles } from "./change-roles.js";
+import { changeSubject } from "./change-subject.js";
+import { type Escalation, escalationByGiving, escalationByPlace, escalationByTaking } from "./escalation.js";
+import { type Assignment, type AssignmentKind, fromHeldRole, heldName } from "./held-role.js";
 import { resolveFrom } from "./resolve-principal.js";
 import { type RoleDefinitions, StoredRoles } from "./stored-roles.js";
-import { SubjectCache } from "./subject-cache.js";
+import { Subjects } from "./subjects.js";
 
 /** Where assignments are kept, and by which rules they change. */
 export interface AssignmentsOptions<RoleName extends string = string, OrgRoleName extends string = string> {
@@ -41,17 +33,22 @@ export interface AssignmentsOptions<RoleName extends string = string, OrgRoleNam
   readonly maxSubjects?: number;
   /**
    * Roles and organisation roles that never lose their last permanent holder in an organisation; default those named `owner`, as far
-   * as the policy defines them.
+   * as the policy defines them. Such a role cannot be taken out of the stored roles either.
    */
   readonly keep?: { readonly roles?: readonly RoleName[]; readonly orgRoles?: readonly OrgRoleName[] };
   /** Name of the stored roles, where several policies share a store; default `rbac`. */
   readonly policyName?: string;
+  /**
+   * Organisation whose members may change the stored roles, as far as they have what they change; default: none, only who belongs
+   * to no organisation, and the program. Roles mean the same in every organisation.
+   */
+  readonly rolesOrgId?: string;
   /** Told of every change and every refusal; what it throws is dropped. */
   readonly onEvent?: (event: AssignmentEvent) => void;
   readonly clock?: Clock;
 }
 
-const OPTIONS = ["store", "maxStalenessMs", "maxSubjects", "keep", "policyName", "onEvent", "clock"] as const;
+const OPTIONS = ["store", "maxStalenessMs", "maxSubjects", "keep", "policyName", "rolesOrgId", "onEvent", "clock"] as const;
 const MOST_STALENESS_MS = 60_000;
 
 /**
@@ -80,6 +77,7 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
     maxSubjects = 10_000,
     keep,
     policyName = "rbac",
+    rolesOrgId = "",
     onEvent = () => {},
     clock = systemClock,
   } = ownOptions("createAssignments", options, OPTIONS);
@@ -91,104 +89,54 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
     throw invalidOption("createAssignments.maxSubjects", maxSubjects, "an integer from 1");
   if (typeof policyName !== "string" || policyName === "")
     throw invalidOption("createAssignments.policyName", policyName, "a non-empty string");
+  if (typeof onEvent !== "function") throw invalidOption("createAssignments.onEvent", onEvent, "a function");
+  if (typeof rolesOrgId !== "string") throw invalidOption("createAssignments.rolesOrgId", rolesOrgId, "the id of an organisation");
   const { grants } = store;
-  const kept = keptNames(rbac, keep);
+  const kept = readKept(rbac, keep);
   const tell = quietly(onEvent);
   const roles = new StoredRoles(rbac, store, policyName, clock, maxStalenessMs);
-  const subjects = new SubjectCache<SubjectAssignments>(read, () => clock.monotonic(), maxStalenessMs, maxSubjects);
-
-  function read(key: string): MaybePromise<SubjectAssignments> {
-    const [orgId, subjectId] = placeOf(key);
-    const stored = grants.readSubject(orgId, subjectId);
-    return stored instanceof Promise ? stored.then(toAssignments) : toAssignments(stored);
-  }
-
-  function of({ orgId, subjectId }: AssignmentPlace, { consistency = "bounded" }: { readonly consistency?: Consistency } = {}) {
-    return subjects.get(keyOf(orgId, subjectId), consistency === "strong");
-  }
+  const subjects = new Subjects(grants, clock, maxStalenessMs, maxSubjects);
+  const parts = { rbac, roles, subjects, kept: kept.names, keptRoles: kept.roles, clock, tell };
 
   function resolve(
     principal: Principal,
     { consistency = "bounded" }: { readonly consistency?: Consistency } = {},
   ): MaybePromise<ResolvedPrincipal> {
-    if (principal.type === "system") return { ...principal, subjectEpoch: 0 };
+    if (principal.type === "system") return Object.freeze({ ...principal, subjectEpoch: 0 });
+    // One after the other: what was read of the subject must not grow old while the roles are waited for.
     const refreshed = consistency === "strong" ? roles.reload() : roles.refresh();
-    const held = of({ orgId: principal.orgId ?? "", subjectId: subjectOf(principal) }, { consistency });
-    if (refreshed === undefined && !(held instanceof Promise)) return resolveFrom(principal, held, clock.now());
-    return Promise.all([held, refreshed]).then(([known]) => resolveFrom(principal, known, clock.now()));
+    return refreshed === undefined ? resolveSubject(principal, consistency) : refreshed.then(() => resolveSubject(principal, consistency));
   }
 
-  /** Applies one change as often as somebody else was faster, each time to what they left. */
-  async function change(
-    place: AssignmentPlace,
-    what: {
-      readonly kind: AssignmentKind;
-      readonly name: string;
-      readonly change: "assign" | "revoke" | "activate" | "deactivate";
-      readonly actorId: string;
-    },
-    edit: (held: readonly Assignment[], now: number) => Promise<readonly Assignment[] | Refusal>,
-  ): Promise<AssignmentResult> {
-    const { subjectId, orgId } = checkPlace(place);
-    const end = (result: AssignmentResult): AssignmentResult => {
-      const { kind: held, name, change: changed, actorId } = what;
-      tell({
-        kind: result.allowed ? "assignment_changed" : "assignment_refused",
-        change: changed,
-        subjectId,
-        orgId,
-        held,
-        name,
-        actorId,
-        reason: result.reason,
-      });
-      return result;
-    };
-    await roles.reload();
-    for (;;) {
-      const { epoch, assignments } = toAssignments(await grants.readSubject(orgId, subjectId));
-      const now = clock.now();
-      const edited = await edit(
-        assignments.filter(({ expiresAt }) => expiresAt === undefined || now < expiresAt),
-        now,
-      );
-      if (!Array.isArray(edited)) return end(refused(edited as Refusal)); // the other one of two
-      const after = edited as readonly Assignment[];
-      const apart = keptApart(after, now);
-      if (apart !== undefined) return end(refused(apart));
-      const written = await grants.writeSubject(orgId, subjectId, epoch, after.map(toHeldRole), kept);
-      subjects.invalidate(keyOf(orgId, subjectId));
-      if (written.kind === "written") return end(settled(written.epoch));
-      if (written.kind === "last_holder") return end(refused({ reason: "last_holder" }));
-    }
-  }
-
-  function keptApart(assignments: readonly Assignment[], now: number): Refusal | undefined {
-    const known = assignments.filter(({ kind, name }) => kind === "role" && rbac.describeRole(name) !== undefined);
-    const assigned = rbac.checkAssignment(known.map(({ name }) => name));
-    if (!assigned.allowed) return { reason: "separation_of_duty", constraint: assigned.constraint };
-    const active = rbac.checkActivation(known.filter((assignment) => isActive(assignment, now)).map(({ name }) => name));
-    return active.allowed ? undefined : { reason: "separation_of_duty", constraint: active.constraint };
+  function resolveSubject(principal: Principal, consistency: Consistency): MaybePromise<ResolvedPrincipal> {
+    const held = subjects.of(placeOfPrincipal(principal), consistency);
+    const toResolved = (known: SubjectAssignments) => resolveFrom(rbac, principal, known, clock.now());
+    return held instanceof Promise ? held.then(toResolved) : toResolved(held);
   }
 
   /** The actor as the store has it now: what it was given before it lost it does not count. */
-  async function actorNow(actor: AssignmentActor): Promise<Principal | "program"> {
-    return actor === "program" ? actor : resolve(actor, { consistency: "strong" });
+  async function givers(actor: AssignmentActor, lasting?: Lasting): Promise<readonly Identity[]> {
+    const isKept = actor !== "program" && actor.type !== "system";
+    const held = isKept ? await subjects.of(placeOfPrincipal(actor), "strong") : undefined;
+    return giversOf(rbac, actor, held, clock.now(), lasting);
   }
 
-  async function withActivation(
-    place: AssignmentPlace,
+  function withActivation(
+    given: AssignmentPlace,
     held: Held,
-    changed: "activate" | "deactivate",
+    change: "activate" | "deactivate",
     activeUntil: (assignment: Assignment, now: number) => number | undefined,
   ): Promise<AssignmentResult> {
     const { kind, name } = nameOf(held);
-    const what = { kind, name, change: changed, actorId: place.subjectId };
-    return change(place, what, async (assignments, now) => {
-      const assignment = find(assignments, kind, name);
-      if (assignment === undefined) return { reason: "not_held" };
-      if (assignment.activatableForMs === undefined) return { reason: "not_activatable" };
-      return replace(assignments, { ...assignment, activeUntil: activeUntil(assignment, now) });
+    const place = readPlace(given);
+    return changeSubject(parts, place, {
+      ...{ change, kind, name, actorId: place.subjectId },
+      async edit(assignments, now) {
+        const assignment = find(assignments, kind, name);
+        if (assignment === undefined) return { reason: "not_held" };
+        if (assignment.activatableForMs === undefined) return { reason: "not_activatable" };
+        return [...without(assignments, assignment), { ...assignment, activeUntil: activeUntil(assignment, now) }];
+      },
     });
   }
 
@@ -197,113 +145,81 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
     get rolesRevision() {
       return roles.revision;
     },
-    of: (place: AssignmentPlace, how?: { readonly consistency?: Consistency }) => of(checkPlace(place), how),
+    of: (place: AssignmentPlace, { consistency = "bounded" }: { readonly consistency?: Consistency } = {}) =>
+      subjects.of(readPlace(place), consistency),
     resolve,
-    async assign(actor: AssignmentActor, place: AssignmentPlace, held: Held, how: NewAssignment = {}) {
-      const { kind, name } = nameOf(held);
-      const { departments = [], expiresAt, activatableForMs } = ownOptions("assign", how, ["departments", "expiresAt", "activatableForMs"]);
-      checkHow(clock.now(), how);
-      const made = {
-        kind,
-        name,
-        departments: departments.map((department) => normaliseDepartment(department) as string), // checkHow
-        expiresAt,
-        activatableForMs,
-        activeUntil: undefined,
-        assignedBy: idOf(actor),
-      };
-      return change(place, { kind, name, change: "assign", actorId: idOf(actor) }, async (assignments, now) => {
-        const assignment: Assignment = { ...made, assignedAt: now };
-        const refusal = unfit(rbac, assignment, assignments);
-        if (refusal !== undefined) return refusal;
-        const giver = await actorNow(actor);
-        const earlier = find(assignments, kind, name);
-        const escalation =
-          giver === "program"
-            ? undefined
-            : (escalationByGiving(rbac, giver, place.orgId, assignment) ??
-              // What it was held for before goes: taken away like any other.
-              (earlier === undefined ? undefined : escalationByTaking(rbac, giver, place.orgId, earlier)));
-        return escalation ?? replace(assignments, assignment);
+    async assign(actor: AssignmentActor, given: AssignmentPlace, held: Held, how: NewAssignment = {}) {
+      const place = readPlace(given);
+      const actorId = idOf(actor);
+      const made = { ...nameOf(held), ...readHow(clock.now(), how), activeUntil: undefined, assignedBy: actorId };
+      const { kind, name, expiresAt, activatableForMs } = made;
+      const lasting: Lasting = { expiresAt, to: { subjectId: place.subjectId, activatableForMs } };
+      return changeSubject(parts, place, {
+        ...{ change: "assign", kind, name, actorId },
+        async edit(assignments, now) {
+          const assignment: Assignment = { ...made, assignedAt: now };
+          const earlier = find(assignments, kind, name);
+          const others = without(assignments, earlier);
+          const actors = await givers(actor, lasting);
+          return (
+            firstOf(actors, (giver) => escalationByPlace(giver, place.orgId)) ??
+            unfit(rbac, assignment, others) ??
+            firstOf(actors, (giver) => escalationByGiving(rbac, giver, place.orgId, assignment, others)) ??
+            // What it was held for before goes: taken away like any other.
+            (earlier && firstOf(actors, (giver) => escalationByTaking(rbac, giver, place.orgId, earlier))) ?? [...others, assignment]
+          );
+        },
       });
     },
-    async revoke(actor: AssignmentActor, place: AssignmentPlace, held: Held) {
+    async revoke(actor: AssignmentActor, given: AssignmentPlace, held: Held) {
+      const place = readPlace(given);
       const { kind, name } = nameOf(held);
-      return change(place, { kind, name, change: "revoke", actorId: idOf(actor) }, async (assignments) => {
-        const assignment = find(assignments, kind, name);
-        if (assignment === undefined) return { reason: "not_held" };
-        const taker = await actorNow(actor);
-        const escalation = taker === "program" ? undefined : escalationByTaking(rbac, taker, place.orgId, assignment);
-        return escalation ?? assignments.filter((other) => other !== assignment);
+      return changeSubject(parts, place, {
+        ...{ change: "revoke", kind, name, actorId: idOf(actor) },
+        async edit(assignments) {
+          const actors = await givers(actor);
+          const stranger = firstOf(actors, (taker) => escalationByPlace(taker, place.orgId));
+          const assignment = find(assignments, kind, name);
+          if (stranger !== undefined || assignment === undefined) return stranger ?? { reason: "not_held" };
+          const escalation = firstOf(actors, (taker) => escalationByTaking(rbac, taker, place.orgId, assignment));
+          return escalation ?? without(assignments, assignment);
+        },
       });
     },
-    activate(place: AssignmentPlace, held: Held, forMs: number) {
+    async activate(place: AssignmentPlace, held: Held, forMs: number) {
       if (!Number.isInteger(forMs) || forMs < 1) throw invalidOption("activate.forMs", forMs, "an integer from 1 ms");
       return withActivation(place, held, "activate", ({ activatableForMs = 0 }, now) => {
         if (forMs > activatableForMs) throw invalidOption("activate.forMs", forMs, `at most ${activatableForMs} ms, as it was assigned`);
         return now + forMs;
       });
     },
-    deactivate: (place: AssignmentPlace, held: Held) => withActivation(place, held, "deactivate", () => undefined),
+    deactivate: async (place: AssignmentPlace, held: Held) => withActivation(place, held, "deactivate", () => undefined),
     async holders(orgId: string, held: Held, page: { readonly limit: number; readonly after?: string }) {
       const { kind, name } = nameOf(held);
-      const found = await grants.listHolders(orgId, heldName(kind, name), page);
+      const role = heldName(kind, name);
+      const found = await grants.listHolders(orgId, role, page);
       return Object.freeze(
-        found.map(({ subjectId, standing, value }) =>
-          Object.freeze({ subjectId, assignment: fromHeldRole({ role: heldName(kind, name), standing, value }) }),
-        ),
+        found.map(({ subjectId, standing, value }) => Object.freeze({ subjectId, assignment: fromHeldRole({ role, standing, value }) })),
       );
     },
-    async bumpEpoch(place: AssignmentPlace) {
-      const { orgId, subjectId } = checkPlace(place);
-      for (;;) {
-        const { epoch, held } = await grants.readSubject(orgId, subjectId);
-        const written = await grants.writeSubject(orgId, subjectId, epoch, held, []);
-        subjects.invalidate(keyOf(orgId, subjectId));
-        if (written.kind === "written") return written.epoch;
-      }
-    },
-    async replaceRoles(actor: AssignmentActor, definitions: RoleDefinitions, expectedRevision: number) {
-      await roles.reload();
-      const after = rbac.withRoles(definitions);
-      const changed = changedRoles(rbac, after);
-      const end = (result: AssignmentResult): AssignmentResult => {
-        const kind = result.allowed ? "roles_changed" : "roles_refused";
-        tell({ kind, actorId: idOf(actor), reason: result.reason, roles: changed, policyVersion: rbac.policyVersion });
-        return result;
-      };
-      if (roles.revision !== expectedRevision) return end(refused({ reason: "changed_meanwhile" }));
-      const author = await actorNow(actor);
-      const escalation = author === "program" ? undefined : escalationByRoles(rbac, after, author, changed);
-      if (escalation !== undefined) return end(refused(escalation));
-      const isWritten = await roles.write(structuredClone(definitions), expectedRevision);
-      return end(isWritten ? settled(roles.revision) : refused({ reason: "changed_meanwhile" }));
-    },
+    bumpEpoch: async (place: AssignmentPlace) => subjects.bump(readPlace(place)),
+    replaceRoles: async (actor: AssignmentActor, definitions: RoleDefinitions, expectedRevision: number) =>
+      changeRoles(parts, {
+        ...{ actorId: idOf(actor), orgId: rolesOrgId, definitions, expectedRevision },
+        authors: () => givers(actor, { expiresAt: undefined }), // roles stay as they are written
+      }),
     refresh: () => roles.reload(),
   });
-}
-
-function idOf(actor: AssignmentActor): string {
-  return actor === "program" ? actor : actor.id;
-}
-
-function toAssignments({ epoch, held }: SubjectGrants): SubjectAssignments {
-  return Object.freeze({ epoch, assignments: Object.freeze(held.map(fromHeldRole)) });
 }
 
 function find(assignments: readonly Assignment[], kind: AssignmentKind, name: string): Assignment | undefined {
   return assignments.find((assignment) => assignment.kind === kind && assignment.name === name);
 }
 
-function replace(assignments: readonly Assignment[], by: Assignment): readonly Assignment[] {
-  return [...assignments.filter(({ kind, name }) => kind !== by.kind || name !== by.name), by];
+function without(assignments: readonly Assignment[], one: Assignment | undefined): readonly Assignment[] {
+  return assignments.filter((assignment) => assignment !== one);
 }
 
-// JSON: no two places have one key, whatever their ids are made of.
-function keyOf(orgId: string, subjectId: string): string {
-  return JSON.stringify([orgId, subjectId]);
-}
-
-function placeOf(key: string): readonly [orgId: string, subjectId: string] {
-  return JSON.parse(key) as [string, string]; // keyOf
+function firstOf(actors: readonly Identity[], escalation: (actor: Identity) => Escalation | undefined): Escalation | undefined {
+  return actors.map(escalation).find((refusal) => refusal !== undefined);
 }

@@ -1,4 +1,5 @@
 import type { HeldRole } from "@portcullis/core";
+import { own } from "../own-options.js";
 
 /** What can be assigned: a role, a role within the organisation, or a persona. */
 export type AssignmentKind = "role" | "orgRole" | "persona";
@@ -39,13 +40,15 @@ export function heldName(kind: AssignmentKind, name: string): string {
 export function fromHeldRole({ role, value }: HeldRole): Assignment {
   const colon = role.indexOf(":");
   const parsed = JSON.parse(value) as Omit<Assignment, "kind" | "name">; // written by toHeldRole
+  // What is undefined is absent in JSON: a polluted `Object.prototype` must not activate anything (CWE-1321).
+  const instant = (name: "expiresAt" | "activatableForMs" | "activeUntil") => own(parsed, name) as number | undefined; // as above
   return Object.freeze({
     kind: role.slice(0, colon) as AssignmentKind, // heldName
     name: role.slice(colon + 1),
     departments: Object.freeze([...parsed.departments]),
-    expiresAt: parsed.expiresAt,
-    activatableForMs: parsed.activatableForMs,
-    activeUntil: parsed.activeUntil,
+    expiresAt: instant("expiresAt"),
+    activatableForMs: instant("activatableForMs"),
+    activeUntil: instant("activeUntil"),
     assignedBy: parsed.assignedBy,
     assignedAt: parsed.assignedAt,
   });

@@ -1,21 +1,45 @@
 import type { Principal } from "@portcullis/core";
+import type { AnyRbac } from "../policy/rbac.js";
 import type { ResolvedPrincipal, SubjectAssignments } from "./assignments.js";
 import { type Assignment, type AssignmentKind, isActive } from "./held-role.js";
 
 /** The principal with what its subject holds now. */
-export function resolveFrom(principal: Principal, { epoch, assignments }: SubjectAssignments, now: number): ResolvedPrincipal {
+export function resolveFrom(
+  rbac: AnyRbac,
+  principal: Principal,
+  { epoch, assignments }: SubjectAssignments,
+  now: number,
+): ResolvedPrincipal {
   const active = assignments.filter((assignment) => isActive(assignment, now));
   const isForwarded = principal.via !== undefined;
-  const roles = namesOf(active, "role");
+  const held = namesOf(active, "role");
+  const { roles, scopes } = isForwarded ? vouchedFor(rbac, principal, held) : { roles: held, scopes: principal.scopes };
   return Object.freeze({
     ...principal,
-    // A trusted caller speaks for its users with the roles it was given, not with all that they have elsewhere (RBAC-23).
-    roles: Object.freeze(isForwarded ? roles.filter((role) => principal.roles.includes(role)) : roles),
+    roles: Object.freeze(roles),
     orgRoles: Object.freeze(isForwarded ? [] : namesOf(active, "orgRole")),
     scopedDepartments: Object.freeze([...new Set(active.flatMap(({ departments }) => departments))]),
     personas: Object.freeze(isForwarded ? [] : namesOf(active, "persona")),
+    scopes,
     subjectEpoch: epoch,
   });
+}
+
+/**
+ * A trusted caller speaks for its users with the roles it was given, not with all that they have elsewhere (RBAC-23). What denies
+ * them something it cannot leave out: such a role stays, and what else it gives is bounded to what the named ones give.
+ */
+function vouchedFor(rbac: AnyRbac, principal: Principal, held: readonly string[]): Pick<Principal, "roles" | "scopes"> {
+  const named = held.filter((role) => principal.roles.includes(role));
+  const denying = held
+    .filter((role) => !named.includes(role))
+    .map((role) => rbac.describeRole(role))
+    .filter((described) => described !== undefined && described.denied.length > 0);
+  const givesMore = denying.some((described) => described !== undefined && described.allowed.length > 0);
+  return {
+    roles: [...named, ...denying.flatMap((described) => described?.role ?? [])],
+    scopes: givesMore ? rbac.permissionsOf({ ...principal, roles: named }) : principal.scopes,
+  };
 }
 
 function namesOf(assignments: readonly Assignment[], wanted: AssignmentKind): string[] {

@@ -16,7 +16,7 @@ export class StoredRoles {
   #revision = 0;
   /** Monotonic ms when the last read began; `undefined` before the first. */
   #readAt: number | undefined;
-  #reading: Promise<void> | undefined;
+  #reading: { readonly startedAt: number; readonly promise: Promise<void> } | undefined;
 
   constructor(
     private readonly rbac: AnyRbac,
@@ -35,8 +35,18 @@ export class StoredRoles {
 
   /** Puts the store's roles in force unless that was looked at recently; nothing to wait for where it was. */
   refresh(): MaybePromise<void> {
-    if (this.#readAt !== undefined && this.clock.monotonic() - this.#readAt < this.maxStalenessMs) return undefined;
-    return (this.#reading ??= this.reload().finally(() => (this.#reading = undefined)));
+    const now = this.clock.monotonic();
+    if (this.#readAt !== undefined && now - this.#readAt < this.maxStalenessMs) return undefined;
+    // A read that has been under way for longer may have seen what is too old by now.
+    if (this.#reading !== undefined && now - this.#reading.startedAt < this.maxStalenessMs) return this.#reading.promise;
+    const reading = {
+      startedAt: now,
+      promise: this.reload().finally(() => {
+        if (this.#reading === reading) this.#reading = undefined;
+      }),
+    };
+    this.#reading = reading;
+    return reading.promise;
   }
 
   /** Reads them now. */
@@ -50,10 +60,16 @@ export class StoredRoles {
 
   /** @returns whether it was written; not so if the revision is another one by now. */
   async write(roles: RoleDefinitions, expectedRevision: number): Promise<boolean> {
-    const revision = await this.store.grants.writePolicy(this.name, expectedRevision, JSON.stringify(roles));
-    if (revision === undefined) return false;
-    this.#apply(revision, roles);
-    return true;
+    try {
+      const revision = await this.store.grants.writePolicy(this.name, expectedRevision, JSON.stringify(roles));
+      if (revision === undefined) return false;
+      this.#apply(revision, roles);
+      return true;
+    } catch (error) {
+      // It may have been written: whoever asks next looks.
+      this.#readAt = undefined;
+      throw error;
+    }
   }
 
   #apply(revision: number, roles: RoleDefinitions): void {
