@@ -55,7 +55,7 @@ export type TrustedCallerEvent = {
 export interface TrustIdentityHeadersOptions<RoleName extends string = string> {
   /**
    * Who may say on whose behalf it calls; the first that is proven counts. Everybody else's identity headers are taken out of the
-   * request and ignored.
+   * request and ignored. `[]`: nobody.
    */
   readonly callers: readonly TrustedCaller<RoleName>[];
   /** For callers that sign: where nonces are kept, so that a request is accepted once; shared by all processes. */
@@ -100,7 +100,7 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     onEvent = () => {},
     clock = systemClock,
   } = ownOptions("trustIdentityHeaders", options, OPTIONS);
-  const callers = parseCallers(given ?? []);
+  const callers = parseCallers(given);
   const signing = new Map(callers.filter(({ secrets }) => secrets.length > 0).map((caller) => [caller.id, caller]));
   if (signing.size > 0 && typeof store?.tickets?.put !== "function")
     throw invalidOption("trustIdentityHeaders.store", store, 'a store with the port "tickets", where a caller signs');
