@@ -62,6 +62,37 @@ describe("the configuration", () => {
     expect(mistake).not.toContain(value);
   });
 
+  it("trusts no caller unless told whom", () => {
+    expect(parseConfig({})).toMatchObject({ trustedCallers: [], serviceName: undefined });
+    const callers = [{ id: "billing", maxRoles: ["member"], secrets: ["s".repeat(32)] }];
+    const told = parseConfig({ TRUSTED_CALLERS: JSON.stringify(callers), SERVICE_NAME: "api" });
+    expect(told).toMatchObject({ trustedCallers: callers, serviceName: "api" });
+  });
+
+  it.each([
+    "billing",
+    "{}",
+    '[{"id":"billing","maxRoles":"owner"}]',
+    '[{"id":"billing","maxRoles":[],"secret":"hush-hush"}]',
+    '[{"id":"billing","maxRoles":[],"secrets":["hush-hush",7]}]',
+  ])("names TRUSTED_CALLERS where it is no list of callers (%s), and repeats none of it", (value) => {
+    const mistakes = mistakesOf({ TRUSTED_CALLERS: value });
+    expect(mistakes).toEqual([expect.stringMatching(/^TRUSTED_CALLERS must be a JSON list/)]);
+    expect(mistakes.join()).not.toContain("hush-hush");
+  });
+
+  it("wants a name of the service where callers sign for it", () => {
+    const callers = (proof: object): string => JSON.stringify([{ id: "billing", maxRoles: [], ...proof }]);
+    expect(mistakesOf({ TRUSTED_CALLERS: callers({ secrets: ["s".repeat(32)] }) })).toEqual([expect.stringContaining("SERVICE_NAME")]);
+    expect(mistakesOf({ TRUSTED_CALLERS: callers({ addresses: ["192.0.2.7"] }) })).toEqual([]);
+  });
+
+  it("lets the seeded organisation change the roles in development, and none in production unless told", () => {
+    expect(parseConfig({}).operatorOrganisation).toBe("acme");
+    expect(parseConfig(PRODUCTION).operatorOrganisation).toBe("");
+    expect(parseConfig({ ...PRODUCTION, OPERATOR_ORGANISATION: "operators" }).operatorOrganisation).toBe("operators");
+  });
+
   it("reads an empty variable as one that is not set", () => {
     expect(parseConfig({ JWT_SECRETS: "", REDIS_URL: "" }).redisUrl).toBeUndefined();
   });

@@ -68,6 +68,9 @@ describe("a server that cannot start", () => {
     ["JWT_SECRETS", "a".repeat(64)],
     ["API_KEY_PEPPERS", "a".repeat(64)],
     ["AUDIT_SIGNING_KEY", "not-a-seed"],
+    ["TRUSTED_CALLERS", '[{"id":"billing","maxRoles":[],"addresses":["0.0.0.0/0"]}]'],
+    ["TRUSTED_CALLERS", '[{"id":"billing","maxRoles":[]}]'],
+    ["PUBLIC_URL", "http://plain.example"],
   ])("because a package refuses %s says so by the variable's name", async (name, value) => {
     const config = parseConfig({ PORTCULLIS_DATA: directory, [name]: value });
     const secrets = await loadSecrets(config);
