@@ -1,6 +1,6 @@
 import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue } from "@portcullis/core";
 import { RbacError } from "../errors.js";
-import { own, ownOptions } from "../own-options.js";
+import { ownOptions } from "../own-options.js";
 import type { PersonaAccess } from "../policy/compile-personas.js";
 import type { AnyRbac, Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
