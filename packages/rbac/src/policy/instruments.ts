@@ -1,4 +1,4 @@
-import type { Clock, Labels, Metrics } from "@portcullis/core";
+import { type Clock, type Labels, type Metrics, quietly } from "@portcullis/core";
 import type { Permission } from "./permission-key.js";
 import type { RbacEvent } from "./rbac-event.js";
 
@@ -16,14 +16,17 @@ export class Instruments {
   readonly #labels: (Labels | undefined)[];
   /** By slot, what is not handed over yet; `undefined` where there is nobody who collects, and each check is counted at once. */
   readonly #counts: Float64Array | undefined;
+  readonly #tell: ((event: RbacEvent) => void) | undefined;
   #begun = 0;
 
   constructor(
     metrics: Metrics,
     private readonly clock: Clock,
-    private readonly onEvent: ((event: RbacEvent) => void) | undefined,
+    onEvent: ((event: RbacEvent) => void) | undefined,
     universe: { readonly size: number; readonly permissions: readonly Permission[] },
   ) {
+    // One that is async may reject: unheard, that ends a process.
+    this.#tell = onEvent && quietly(onEvent);
     this.#checks = metrics.counter({
       name: "rbac_permission_checks_total",
       help: "Permission checks.",
@@ -81,7 +84,8 @@ export class Instruments {
 
   /** @param eventOf Asked only where somebody listens; may throw, as a principal with getters can make it. */
   emit(eventOf: () => RbacEvent): void {
-    this.#quietly(() => this.onEvent?.(eventOf()));
+    const tell = this.#tell;
+    if (tell !== undefined) this.#quietly(() => tell(eventOf()));
   }
 
   #count(slot: number, permission: Permission | undefined, count: number): void {

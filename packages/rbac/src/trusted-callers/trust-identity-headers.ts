@@ -100,7 +100,7 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     onEvent = () => {},
     clock = systemClock,
   } = ownOptions("trustIdentityHeaders", options, OPTIONS);
-  const callers = parseCallers(given ?? []);
+  const callers = parseCallers(given);
   const signing = new Map(callers.filter(({ secrets }) => secrets.length > 0).map((caller) => [caller.id, caller]));
   if (signing.size > 0 && typeof store?.tickets?.put !== "function")
     throw invalidOption("trustIdentityHeaders.store", store, 'a store with the port "tickets", where a caller signs');
@@ -148,8 +148,8 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     if (!needed.every((component) => sent.components.includes(component))) return "bad_signature";
     if (!verifySignature(request, sent, caller.secrets)) return "bad_signature";
     if (Math.abs(clock.now() - sent.params.created * 1000) > toleranceMs) return "stale_signature";
-    // As long as a signature of that moment could be accepted; whole seconds are rounded down by up to one.
-    const isFirst = await store?.tickets.put(`rbac-nonce:${caller.id}:${sent.params.nonce}`, "", 2 * toleranceMs + 1000);
+    // Twice as long as a signature of that moment could be accepted: this clock may be set back, the store's goes on.
+    const isFirst = await store?.tickets.put(`rbac-nonce:${caller.id}:${sent.params.nonce}`, "", 4 * toleranceMs);
     return isFirst === true ? caller : "replayed_signature";
   }
 

@@ -53,9 +53,8 @@ export function requireSecret(option: string, secret: unknown): asserts secret i
 }
 
 /** @throws {ConfigurationError} `invalid_option` */
-export function parseCallers(callers: readonly TrustedCaller[]): readonly KnownCaller[] {
-  if (!Array.isArray(callers) || callers.length === 0)
-    throw invalidOption("trustIdentityHeaders.callers", callers, "a list of at least one caller");
+export function parseCallers(callers: readonly TrustedCaller[] | undefined): readonly KnownCaller[] {
+  if (!Array.isArray(callers)) throw invalidOption("trustIdentityHeaders.callers", callers, "a list of callers, empty for nobody");
   const known = callers.map((caller: TrustedCaller, index) => parseCaller(caller, `callers[${index}]`));
   const ids = new Set(known.map(({ id }) => id));
   if (ids.size < known.length) throw invalidOption("trustIdentityHeaders.callers", callers, "a list in which every id occurs once");
