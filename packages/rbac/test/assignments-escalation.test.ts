@@ -205,6 +205,27 @@ test("RBAC-27 what is held for a time is given for at most that time, to oneself
   expect((await by.assign(actor("mem"), at("new"), { role: "member" })).allowed).toBe(true);
 });
 
+test("RBAC-27 what is denied for a time is not given meanwhile, neither for that time nor for longer", async () => {
+  const process = await withHolders({ ada: [{ role: "admin" }] });
+  const expiresAt = process.clock.now() + 1_000;
+  await process.assignments.assign("program", at("ada"), { role: "frozen" }, { expiresAt });
+  const give = async (how?: { readonly expiresAt: number }) =>
+    (await process.assignments.assign(actor("ada"), at("bob"), { role: "approver" }, how)).reason;
+  expect([await give(), await give({ expiresAt }), await give({ expiresAt: expiresAt + 1 })]).toEqual(Array(3).fill("explicit_deny"));
+  process.clock.advance(1_000);
+  expect(await give()).toBe("granted");
+});
+
+test("RBAC-27 to assign anew is to take away as well: what it was held for before, and what it denied", async () => {
+  const process = await withHolders({ dora: [{ orgRole: "department_admin" }], mem: [{ role: "member" }], new: [{ role: "frozen" }] });
+  const both = { departments: ["eng", "hr"] };
+  await process.assignments.assign("program", at("bob"), { orgRole: "department_admin" }, both);
+  const narrowed = process.assignments.assign(actor("dora"), at("bob"), { orgRole: "department_admin" }, { departments: ["eng"] });
+  expect((await narrowed).reason).toBe("wrong_scope");
+  const ending = process.assignments.assign(actor("mem"), at("new"), { role: "frozen" }, { expiresAt: process.clock.now() + 1 });
+  expect((await ending).missing).toEqual(["workflows.approve"]);
+});
+
 test("RBAC-27 nobody frees its own role from being activated, or makes it last longer when it is", async () => {
   const process = await withHolders({ ada: [{ role: "owner" }] });
   const by = process.assignments;
