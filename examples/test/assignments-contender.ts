@@ -20,7 +20,7 @@ const races = {
   demote: (orgId: string) => assignments.revoke(userOf(me, orgId), { subjectId: next, orgId }, owner),
   resign: (orgId: string) => assignments.revoke(userOf(me, orgId), { subjectId: me, orgId }, owner),
   apart: (orgId: string) => assignments.assign("program", { subjectId: "new", orgId }, { role: APART[own] ?? "cashier" }),
-  inTurn: (orgId: string) => assignments.activate({ subjectId: "old", orgId }, { role: IN_TURN[own] ?? "approver" }, 3_600_000),
+  inTurn: (orgId: string) => assignments.activate("program", { subjectId: "old", orgId }, { role: IN_TURN[own] ?? "approver" }, 3_600_000),
   first: (orgId: string) =>
     assignments.assign("program", { subjectId: "first", orgId }, { role: IN_TURN[own] ?? "approver" }, { activatableForMs: 1 }),
 };

@@ -71,14 +71,14 @@ function rulesOn(newTarget: () => Promise<string>): void {
     await assignments.assign("program", here("bob"), { role: "cashier" });
     expect((await assignments.assign("program", here("bob"), { role: "auditor" })).reason).toBe("separation_of_duty");
     for (const role of IN_TURN) await assignments.assign("program", here("bob"), { role }, { activatableForMs: 10 });
-    expect((await assignments.activate(here("bob"), { role: "approver" }, 10)).allowed).toBe(true);
-    expect((await assignments.activate(here("bob"), { role: "requester" }, 10)).reason).toBe("separation_of_duty");
+    expect((await assignments.activate("program", here("bob"), { role: "approver" }, 10)).allowed).toBe(true);
+    expect((await assignments.activate("program", here("bob"), { role: "requester" }, 10)).reason).toBe("separation_of_duty");
     const rights = async () => rbac.permissionsOf(await assignments.resolve(userOf("bob", "apart")));
     clock.advance(9);
     expect(await rights()).toEqual(["workflows.approve", "billing.manage"]);
     clock.advance(1);
     expect(await rights()).toEqual(["billing.manage"]);
-    expect((await assignments.activate(here("bob"), { role: "requester" }, 10)).allowed).toBe(true);
+    expect((await assignments.activate("program", here("bob"), { role: "requester" }, 10)).allowed).toBe(true);
   });
 
   it("RBAC-31 a change counts at once here, and elsewhere at exactly the bound", async () => {

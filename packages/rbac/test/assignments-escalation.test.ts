@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Held } from "@portcullis/rbac";
+import type { Assignable } from "@portcullis/rbac";
 import { actor, at, keyOf, namesOf, rightsOf, startProcess } from "./assignment-setup.js";
 import { gatedGrants } from "./gated-grants.js";
 
@@ -124,7 +124,7 @@ test("RBAC-27 an organisation role is given by whoever has it for all that it is
 
 test("RBAC-27 a persona is given by whoever may do the same; the internal one is the program's to give", async () => {
   const process = await withHolders({ ada: [{ persona: "manager" }], pia: [{ persona: "pair_programmer" }], own: [{ role: "owner" }] });
-  const give = async (by: string, held: Held) => (await process.assignments.assign(actor(by), at("bob"), held as Names)).reason;
+  const give = async (by: string, held: Assignable) => (await process.assignments.assign(actor(by), at("bob"), held as Names)).reason;
   expect(await give("own", { persona: "observer" })).toBe("persona_required");
   expect(await give("pia", { persona: "manager" })).toBe("persona_required");
   expect(await give("pia", { persona: "board_member" })).toBe("persona_required");
@@ -230,13 +230,13 @@ test("RBAC-27 nobody frees its own role from being activated, or makes it last l
   const process = await withHolders({ ada: [{ role: "owner" }] });
   const by = process.assignments;
   await by.assign(actor("ada"), at("mem"), { role: "admin" }, { activatableForMs: 1_000 });
-  await by.activate(at("mem"), { role: "admin" }, 1_000);
+  await by.activate("program", at("mem"), { role: "admin" }, 1_000);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" })).allowed).toBe(false);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" }, { activatableForMs: 1_001 })).allowed).toBe(false);
   expect((await by.assign(keyOf("mem", undefined), at("mem"), { role: "admin" })).allowed).toBe(false);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" }, { activatableForMs: 999 })).allowed).toBe(true);
   // Administration is what it is activated for.
-  await by.activate(at("mem"), { role: "admin" }, 999);
+  await by.activate("program", at("mem"), { role: "admin" }, 999);
   expect((await by.assign(actor("mem"), at("new"), { role: "member" })).allowed).toBe(true);
 });
 

@@ -10,6 +10,8 @@ import { findOrgRole } from "./find-org-role.js";
 import { makeDecision } from "./make-decision.js";
 
 const NO_SCOPES: readonly string[] = Object.freeze([]);
+/** Of checks; `exact` is of role checks only. */
+const CHECK_OPTIONS: ReadonlySet<string> = new Set(["org", "scope", "exact"]);
 
 /** Decides about a declared permission. Never throws; allocates nothing for a question asked before, unless an organisation role decides. */
 export function decide(
@@ -51,6 +53,8 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
   const union = Array.isArray(roles) ? policy.unions.of(roles) : undefined;
   if (union === undefined) return "malformed";
   if (union.isApart) return "separation_of_duty";
+  // A misspelt option would leave its comparison out: { orgId: "b" } for { org: "b" } is refused, not overlooked.
+  if (options !== undefined && !Object.keys(options).every((name) => CHECK_OPTIONS.has(name))) return "malformed";
   if (options !== undefined && Object.hasOwn(options, "org")) {
     // A resource whose organisation is not known belongs to nobody: `{ org: undefined }` must not skip the comparison.
     const org: unknown = options.org;

@@ -60,7 +60,7 @@ export class Instruments {
   /** @returns when the check began if it is one to be timed. */
   begin(): number | undefined {
     this.#begun += 1;
-    return this.#begun % SAMPLE_EVERY === 0 ? this.clock.monotonic() : undefined;
+    return this.#begun % SAMPLE_EVERY === 0 ? this.#now() : undefined;
   }
 
   checked(permission: Permission | undefined, allowed: boolean, startedAt: number | undefined): void {
@@ -97,6 +97,15 @@ export class Instruments {
       this.#checks.add(labels, count);
     } catch {
       // See the class comment.
+    }
+  }
+
+  #now(): number | undefined {
+    try {
+      return this.clock.monotonic();
+    } catch {
+      // See the class comment.
+      return undefined;
     }
   }
 
