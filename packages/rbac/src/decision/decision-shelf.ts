@@ -48,5 +48,5 @@ export class DecisionShelf {
 }
 
 function places<T>(count: number): (T | undefined)[] {
-  return Array.from({ length: count }, () => undefined);
+  return Array<T | undefined>(count).fill(undefined);
 }

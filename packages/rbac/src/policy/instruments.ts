@@ -44,7 +44,7 @@ export class Instruments {
     });
     this.#version = metrics.gauge({ name: "rbac_policy_version", help: "Version of the policy in force." });
     this.#unknownRoles = metrics.counter({ name: "rbac_unknown_roles_total", help: "Roles of callers that the policy does not define." });
-    this.#labels = Array.from({ length: (universe.size + 1) * 2 });
+    this.#labels = Array<Labels | undefined>((universe.size + 1) * 2).fill(undefined);
     if (metrics.onCollect === undefined) return;
     const counts = new Float64Array(this.#labels.length);
     this.#counts = counts;
