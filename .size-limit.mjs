@@ -16,10 +16,10 @@ const LIMITS = {
   "@portcullis/fastify": "1.3 kB",
   "@portcullis/hono": "2.2 kB",
   "@portcullis/rate-limit": "20 kB",
-  "@portcullis/rbac": "8.2 kB",
+  "@portcullis/rbac": "26 kB",
   "@portcullis/store-redis": "6.2 kB",
   "@portcullis/store-sql": "14 kB",
-  "@portcullis/testkit": "37 kB",
+  "@portcullis/testkit": "39 kB",
   "@portcullis/webhooks": "12 kB",
 };
 

@@ -118,6 +118,7 @@ class AuthenticatedRequest implements GuardRequest {
   readonly target = "/workflows/42";
   readonly route = "/workflows/:id";
   readonly ip = "203.0.113.7";
+  readonly clientCertificate = undefined;
   readonly facts: Facts = createFacts();
 
   constructor(user: Principal) {
@@ -131,6 +132,8 @@ class AuthenticatedRequest implements GuardRequest {
   headerCount(): number {
     return 0;
   }
+
+  removeHeader(): void {}
 
   param(): undefined {
     return undefined;

@@ -43,7 +43,12 @@ export function verdictsOf({ populations, slowPeers, compiles }: Findings): read
     atLeast("full check: faster than CASL with the ability at hand, times", ratioOf(peers, CASL_CACHED, CHECK), 1.5),
     atLeast("full check: faster than accesscontrol, times", ratioOf(slowPeers, ACCESSCONTROL, CHECK), 30),
     atLeast("full check: faster than CASL with the ability built for the question, times", ratioOf(slowPeers, CASL_PER_REQUEST, CHECK), 80),
-    atMost("1,000 roles over 10,000 permissions: ms to compile, cold", median(compiles.map(({ coldMs }) => coldMs)), 20),
+    // By the clock: whoever starts a program waits for it once, and not for the threads that compile and collect beside it.
+    atMost(
+      "1,000 roles over 10,000 permissions: ms to compile, cold, by the clock",
+      median(compiles.map(({ coldClockMs }) => coldClockMs)),
+      20,
+    ),
   ];
 }
 

@@ -1,17 +1,12 @@
-import { type ChildProcess, spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-
-const FRAMEWORKS = ["express", "fastify", "hono"] as const;
-
-function pathOf(framework: string): string {
-  return fileURLToPath(new URL(`../rate-limit-${framework}.ts`, import.meta.url));
-}
+import { type ExampleServer, FRAMEWORKS, pathOfExample, startExample } from "./example-server.js";
 
 describe("the examples of limits in front of an existing application", () => {
   it("differ in how the framework takes middleware", () => {
-    const limits = FRAMEWORKS.map((framework) => readFileSync(pathOf(framework), "utf8").split("\n\n")[2]?.split("\n"));
+    const limits = FRAMEWORKS.map((framework) =>
+      readFileSync(pathOfExample("rate-limit", framework), "utf8").split("\n\n")[2]?.split("\n"),
+    );
     expect(limits.map((lines) => lines?.length)).toEqual([2, 2, 2]);
     expect(new Set(limits.map((lines) => lines?.[0])).size).toBe(1);
     expect(new Set(limits.map((lines) => lines?.[1]?.replace(/^.*guard\(/, ""))).size).toBe(1);
@@ -19,29 +14,14 @@ describe("the examples of limits in front of an existing application", () => {
 });
 
 describe.each(FRAMEWORKS)("rate-limit-%s", (framework) => {
-  let server: ChildProcess;
+  let server: ExampleServer | undefined;
   let url = "";
 
   beforeAll(async () => {
-    server = spawn(process.execPath, ["--conditions=@portcullis/source", "--import", "tsx", pathOf(framework)], {
-      env: { ...process.env, PORT: "0" },
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    const port = await new Promise<string>((resolve, reject) => {
-      let told = "";
-      server.stdout?.on("data", (text: Buffer) => {
-        told += text.toString("utf8");
-        const [, port] = /port: (\d+)/.exec(told) ?? [];
-        if (port !== undefined) resolve(port);
-      });
-      server.once("exit", (code) => reject(new Error(`The example ended with ${code}.`)));
-    });
-    url = `http://localhost:${port}`;
+    server = await startExample(pathOfExample("rate-limit", framework));
+    ({ url } = server);
   }, 30_000);
-
-  afterAll(() => {
-    server.kill();
-  });
+  afterAll(() => server?.stop());
 
   it("serves an address until its limit, and then says when to come back", async () => {
     let served = 0;

@@ -3,7 +3,7 @@ export { jsonAnswer } from "./guard/answer.js";
 export { createFactKey, createFacts } from "./guard/facts.js";
 export { ALLOW, deny } from "./guard/guard.js";
 export { isAppended, mergeHeaders, writeFields } from "./guard/header-list.js";
-export { freezePrincipal, principalFact, subjectOf } from "./guard/principal.js";
+export { freezePrincipal, principalFact, subjectOf, userPrincipal } from "./guard/principal.js";
 export { allOf, createGuardChain, faultProblem } from "./guard/run-guards.js";
 export { clientIp, clientIpFact, clientIpOf, createClientIpResolver } from "./http/client-ip.js";
 export { correlationId, correlationIdFact } from "./http/correlation-id.js";
@@ -57,7 +57,15 @@ export type { ClientCertificate } from "./guard/client-certificate.js";
 export type { FactKey, Facts } from "./guard/facts.js";
 export type { Guard, GuardRequest, MaybePromise, Outcome, Settle, Verdict } from "./guard/guard.js";
 export type { HeaderField, HeaderList, WriteField } from "./guard/header-list.js";
-export type { ApiKeyPrincipal, AuthMethod, Principal, ServicePrincipal, SystemPrincipal, UserPrincipal } from "./guard/principal.js";
+export type {
+  ApiKeyPrincipal,
+  AuthMethod,
+  Principal,
+  ServicePrincipal,
+  SystemPrincipal,
+  UserDetails,
+  UserPrincipal,
+} from "./guard/principal.js";
 export type { GuardChain, GuardRun, OnFault, Stop } from "./guard/run-guards.js";
 export type { App, AppOptions, AppReply } from "./http/app.js";
 export type { ClientIp, ClientIpOptions } from "./http/client-ip.js";

@@ -60,8 +60,9 @@ export function createLocalLimits(clock: Clock, instances: number): LocalLimits 
     },
     renew: (holder, lease) => hasPlaces && memory.renew(holder, lease),
     block(holder, ms) {
-      memory.block(holder, ms);
       hasBlocked = true;
+      // The store is told whether or not there is room here.
+      asFarAsItFits(() => memory.block(holder, ms));
     },
     reset: (holder) => memory.reset(holder),
     follow({ kind, id, cells }, result) {

@@ -35,7 +35,7 @@ export type {
   AssignmentResult,
   Assignments,
   Consistency,
-  Held,
+  Assignable,
   NewAssignment,
   ResolvedPrincipal,
   SubjectAssignments,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { actor, at, rightsOf, startProcess } from "./assignment-setup.js";
+import { actor, at, keyOf, rightsOf, startProcess } from "./assignment-setup.js";
 
 const APPROVER = { role: "approver" } as const;
 
@@ -14,7 +14,7 @@ describe("an assignment that ends by itself", () => {
     expect(await rightsOf(process, "bob")).toEqual([]);
     expect(await assignments.of(at("bob"))).toMatchObject({ epoch: 1, assignments: [{ name: "approver" }] });
     expect((await assignments.revoke("program", at("bob"), APPROVER)).reason).toBe("not_held");
-    expect((await assignments.activate(at("bob"), APPROVER, 1)).reason).toBe("not_held");
+    expect((await assignments.activate("program", at("bob"), APPROVER, 1)).reason).toBe("not_held");
   });
 
   test("follows the clock, back and forth, until the next change has taken it away", async () => {
@@ -47,13 +47,13 @@ describe("an assignment that must be activated", () => {
     const { assignments, clock } = process;
     await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 1_000, expiresAt: clock.now() + 10_000 });
     expect(await rightsOf(process, "bob")).toEqual([]);
-    expect(await assignments.activate(at("bob"), APPROVER, 1_000)).toMatchObject({ allowed: true, epoch: 2 });
+    expect(await assignments.activate("program", at("bob"), APPROVER, 1_000)).toMatchObject({ allowed: true, epoch: 2 });
     clock.advance(999);
     expect(await rightsOf(process, "bob")).toEqual(["workflows.approve"]);
     clock.advance(1);
     expect(await rightsOf(process, "bob")).toEqual([]);
     clock.advance(8_999);
-    await assignments.activate(at("bob"), APPROVER, 1_000);
+    await assignments.activate("program", at("bob"), APPROVER, 1_000);
     expect(await rightsOf(process, "bob")).toEqual(["workflows.approve"]);
     clock.advance(1);
     expect(await rightsOf(process, "bob")).toEqual([]);
@@ -63,16 +63,16 @@ describe("an assignment that must be activated", () => {
     const process = startProcess();
     const { assignments, clock } = process;
     await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 1_000 });
-    await assignments.activate(at("bob"), APPROVER, 1_000);
-    await assignments.activate(at("bob"), APPROVER, 10);
+    await assignments.activate("program", at("bob"), APPROVER, 1_000);
+    await assignments.activate("program", at("bob"), APPROVER, 10);
     clock.advance(10);
     expect(await rightsOf(process, "bob")).toEqual([]);
-    await assignments.activate(at("bob"), APPROVER, 1_000);
+    await assignments.activate("program", at("bob"), APPROVER, 1_000);
     expect(await rightsOf(process, "bob")).toEqual(["workflows.approve"]);
-    expect((await assignments.deactivate(at("bob"), APPROVER)).allowed).toBe(true);
+    expect((await assignments.deactivate("program", at("bob"), APPROVER)).allowed).toBe(true);
     expect(await rightsOf(process, "bob")).toEqual([]);
     // Assigned anew it is not active either.
-    await assignments.activate(at("bob"), APPROVER, 1_000);
+    await assignments.activate("program", at("bob"), APPROVER, 1_000);
     await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 5 });
     expect(await rightsOf(process, "bob")).toEqual([]);
   });
@@ -83,7 +83,7 @@ describe("an assignment that must be activated", () => {
       const process = startProcess();
       const { assignments } = process;
       await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 1_000 });
-      await expect(assignments.activate(at("bob"), APPROVER, forMs as number)).rejects.toMatchObject({ code: "invalid_option" });
+      await expect(assignments.activate("program", at("bob"), APPROVER, forMs as number)).rejects.toMatchObject({ code: "invalid_option" });
       expect(await rightsOf(process, "bob")).toEqual([]);
       expect((await assignments.of(at("bob"), { consistency: "strong" })).epoch).toBe(1);
     },
@@ -100,7 +100,7 @@ describe("an assignment that must be activated", () => {
     const { assignments, clock } = process;
     const began = clock.now();
     await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 1_000 });
-    await assignments.activate(at("bob"), APPROVER, 1_000);
+    await assignments.activate("program", at("bob"), APPROVER, 1_000);
     clock.set(began + 1_000);
     expect(await rightsOf(process, "bob")).toEqual([]);
     clock.set(began + 999);
@@ -110,11 +110,11 @@ describe("an assignment that must be activated", () => {
   test("nothing else is activated: not what needs no activation, what is not held, or what another subject holds", async () => {
     const { assignments } = startProcess();
     await assignments.assign("program", at("bob"), APPROVER);
-    expect((await assignments.activate(at("bob"), APPROVER, 1)).reason).toBe("not_activatable");
-    expect((await assignments.deactivate(at("bob"), APPROVER)).reason).toBe("not_activatable");
-    expect((await assignments.activate(at("bob"), { role: "cashier" }, 1)).reason).toBe("not_held");
-    expect((await assignments.activate(at("bob", "elsewhere"), APPROVER, 1)).reason).toBe("not_held");
-    expect((await assignments.activate(at("bob"), { persona: "ceo" }, 1)).reason).toBe("not_held");
+    expect((await assignments.activate("program", at("bob"), APPROVER, 1)).reason).toBe("not_activatable");
+    expect((await assignments.deactivate("program", at("bob"), APPROVER)).reason).toBe("not_activatable");
+    expect((await assignments.activate("program", at("bob"), { role: "cashier" }, 1)).reason).toBe("not_held");
+    expect((await assignments.activate("program", at("bob", "elsewhere"), APPROVER, 1)).reason).toBe("not_held");
+    expect((await assignments.activate("program", at("bob"), { persona: "ceo" }, 1)).reason).toBe("not_held");
   });
 
   test("RBAC-2 is not activated by a polluted Object.prototype", async () => {
@@ -138,10 +138,27 @@ describe("an assignment that must be activated", () => {
     await assignments.assign("program", at("bob"), { persona: "ceo" }, how);
     const resolved = async () => assignments.resolve(actor("bob"));
     expect(await resolved()).toMatchObject({ orgRoles: [], personas: [], scopedDepartments: [] });
-    await assignments.activate(at("bob"), { orgRole: "department_admin" }, 10);
-    await assignments.activate(at("bob"), { persona: "ceo" }, 10);
+    await assignments.activate("program", at("bob"), { orgRole: "department_admin" }, 10);
+    await assignments.activate("program", at("bob"), { persona: "ceo" }, 10);
     expect(await resolved()).toMatchObject({ orgRoles: ["department_admin"], personas: ["ceo"], scopedDepartments: ["eng", "hr"] });
     clock.advance(10);
     expect(await resolved()).toMatchObject({ orgRoles: [], personas: [], scopedDepartments: [] });
+  });
+});
+
+describe("who activates", () => {
+  test("its holder, by a credential of its own, or the program; nobody else, however much it may", async () => {
+    const { assignments } = startProcess();
+    await assignments.assign("program", at("bob"), APPROVER, { activatableForMs: 1_000 });
+    await assignments.assign("program", at("own"), { role: "owner" });
+    const forwarded = { ...actor("bob"), via: "billing" };
+    for (const other of [actor("own"), keyOf("bob", ["*"]), forwarded, { ...actor("bob"), orgId: "elsewhere" }]) {
+      expect((await assignments.activate(other, at("bob"), APPROVER, 10)).reason).toBe("not_own");
+      expect((await assignments.deactivate(other, at("bob"), APPROVER)).reason).toBe("not_own");
+    }
+    expect((await assignments.of(at("bob"))).epoch).toBe(1);
+    expect((await assignments.activate(actor("bob"), at("bob"), APPROVER, 10)).allowed).toBe(true);
+    expect((await assignments.deactivate(actor("bob"), at("bob"), APPROVER)).allowed).toBe(true);
+    expect((await assignments.activate("program", at("bob"), APPROVER, 10)).allowed).toBe(true);
   });
 });

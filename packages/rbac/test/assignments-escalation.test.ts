@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Held } from "@portcullis/rbac";
+import type { Assignable } from "@portcullis/rbac";
 import { actor, at, keyOf, namesOf, rightsOf, startProcess } from "./assignment-setup.js";
 import { gatedGrants } from "./gated-grants.js";
 
@@ -124,7 +124,7 @@ test("RBAC-27 an organisation role is given by whoever has it for all that it is
 
 test("RBAC-27 a persona is given by whoever may do the same; the internal one is the program's to give", async () => {
   const process = await withHolders({ ada: [{ persona: "manager" }], pia: [{ persona: "pair_programmer" }], own: [{ role: "owner" }] });
-  const give = async (by: string, held: Held) => (await process.assignments.assign(actor(by), at("bob"), held as Names)).reason;
+  const give = async (by: string, held: Assignable) => (await process.assignments.assign(actor(by), at("bob"), held as Names)).reason;
   expect(await give("own", { persona: "observer" })).toBe("persona_required");
   expect(await give("pia", { persona: "manager" })).toBe("persona_required");
   expect(await give("pia", { persona: "board_member" })).toBe("persona_required");
@@ -205,17 +205,38 @@ test("RBAC-27 what is held for a time is given for at most that time, to oneself
   expect((await by.assign(actor("mem"), at("new"), { role: "member" })).allowed).toBe(true);
 });
 
+test("RBAC-27 what is denied for a time is not given meanwhile, neither for that time nor for longer", async () => {
+  const process = await withHolders({ ada: [{ role: "admin" }] });
+  const expiresAt = process.clock.now() + 1_000;
+  await process.assignments.assign("program", at("ada"), { role: "frozen" }, { expiresAt });
+  const give = async (how?: { readonly expiresAt: number }) =>
+    (await process.assignments.assign(actor("ada"), at("bob"), { role: "approver" }, how)).reason;
+  expect([await give(), await give({ expiresAt }), await give({ expiresAt: expiresAt + 1 })]).toEqual(Array(3).fill("explicit_deny"));
+  process.clock.advance(1_000);
+  expect(await give()).toBe("granted");
+});
+
+test("RBAC-27 to assign anew is to take away as well: what it was held for before, and what it denied", async () => {
+  const process = await withHolders({ dora: [{ orgRole: "department_admin" }], mem: [{ role: "member" }], new: [{ role: "frozen" }] });
+  const both = { departments: ["eng", "hr"] };
+  await process.assignments.assign("program", at("bob"), { orgRole: "department_admin" }, both);
+  const narrowed = process.assignments.assign(actor("dora"), at("bob"), { orgRole: "department_admin" }, { departments: ["eng"] });
+  expect((await narrowed).reason).toBe("wrong_scope");
+  const ending = process.assignments.assign(actor("mem"), at("new"), { role: "frozen" }, { expiresAt: process.clock.now() + 1 });
+  expect((await ending).missing).toEqual(["workflows.approve"]);
+});
+
 test("RBAC-27 nobody frees its own role from being activated, or makes it last longer when it is", async () => {
   const process = await withHolders({ ada: [{ role: "owner" }] });
   const by = process.assignments;
   await by.assign(actor("ada"), at("mem"), { role: "admin" }, { activatableForMs: 1_000 });
-  await by.activate(at("mem"), { role: "admin" }, 1_000);
+  await by.activate("program", at("mem"), { role: "admin" }, 1_000);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" })).allowed).toBe(false);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" }, { activatableForMs: 1_001 })).allowed).toBe(false);
   expect((await by.assign(keyOf("mem", undefined), at("mem"), { role: "admin" })).allowed).toBe(false);
   expect((await by.assign(actor("mem"), at("mem"), { role: "admin" }, { activatableForMs: 999 })).allowed).toBe(true);
   // Administration is what it is activated for.
-  await by.activate(at("mem"), { role: "admin" }, 999);
+  await by.activate("program", at("mem"), { role: "admin" }, 999);
   expect((await by.assign(actor("mem"), at("new"), { role: "member" })).allowed).toBe(true);
 });
 

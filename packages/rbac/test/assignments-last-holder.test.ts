@@ -70,7 +70,7 @@ test("RBAC-28 who holds it for a time, must activate it, or holds it elsewhere, 
   const expiresAt = clock.now() + 1_000_000;
   await assignments.assign("program", at("temp"), OWNER, { expiresAt });
   await assignments.assign("program", at("idle"), OWNER, { activatableForMs: 1_000 });
-  await assignments.activate(at("idle"), OWNER, 1_000);
+  await assignments.activate("program", at("idle"), OWNER, 1_000);
   await assignments.assign("program", at("other", "elsewhere"), OWNER);
   await assignments.assign("program", at("editor"), { orgRole: "owner" });
   expect((await assignments.revoke("program", at("ada"), OWNER)).reason).toBe("last_holder");

@@ -39,17 +39,17 @@ test("RBAC-29 roles that must not be active at once may be assigned; the second 
   const often = { activatableForMs: 100 };
   expect((await assignments.assign("program", at("bob"), { role: "requester" }, often)).allowed).toBe(true);
   expect((await assignments.assign("program", at("bob"), { role: "chief_approver" }, often)).allowed).toBe(true);
-  expect((await assignments.activate(at("bob"), { role: "requester" }, 100)).allowed).toBe(true);
-  expect(await assignments.activate(at("bob"), { role: "chief_approver" }, 1)).toMatchObject({
+  expect((await assignments.activate("program", at("bob"), { role: "requester" }, 100)).allowed).toBe(true);
+  expect(await assignments.activate("program", at("bob"), { role: "chief_approver" }, 1)).toMatchObject({
     ...{ allowed: false, reason: "separation_of_duty", constraint: "four-eyes" },
   });
   expect((await assignments.assign("program", at("bob"), { role: "chief_approver" })).reason).toBe("separation_of_duty");
   clock.advance(100);
-  expect((await assignments.activate(at("bob"), { role: "chief_approver" }, 100)).allowed).toBe(true);
+  expect((await assignments.activate("program", at("bob"), { role: "chief_approver" }, 100)).allowed).toBe(true);
   expect(await rightsOf(process, "bob")).toEqual(["workflows.approve"]);
-  expect((await assignments.activate(at("bob"), { role: "requester" }, 1)).reason).toBe("separation_of_duty");
-  await assignments.deactivate(at("bob"), { role: "chief_approver" });
-  expect((await assignments.activate(at("bob"), { role: "requester" }, 1)).allowed).toBe(true);
+  expect((await assignments.activate("program", at("bob"), { role: "requester" }, 1)).reason).toBe("separation_of_duty");
+  await assignments.deactivate("program", at("bob"), { role: "chief_approver" });
+  expect((await assignments.activate("program", at("bob"), { role: "requester" }, 1)).allowed).toBe(true);
   expect(await rightsOf(process, "bob")).toEqual(["workflows.create"]);
 });
 
@@ -68,7 +68,7 @@ test("RBAC-29 of two activations at once that exclude each other, one is refused
     const process = startProcess({ store: gatedGrants() });
     const roles = ["requester", "approver"] as const;
     for (const role of roles) await process.assignments.assign("program", at("bob"), { role }, { activatableForMs: 100 });
-    const results = await Promise.all(roles.map((role) => process.assignments.activate(at("bob"), { role }, 100)));
+    const results = await Promise.all(roles.map((role) => process.assignments.activate("program", at("bob"), { role }, 100)));
     expect(results.map(({ reason }) => reason).toSorted()).toEqual(["granted", "separation_of_duty"]);
     expect(await rightsOf(process, "bob")).toHaveLength(1);
   }
@@ -83,7 +83,7 @@ test("RBAC-29 roles that a later policy keeps apart count for nothing together, 
   await assignments.replaceRoles("program", { ...ROLES, approver: { inherits: ["cashier"] } }, 0);
   expect(await rightsOf(process, "bob")).toEqual([]);
   expect((await assignments.assign("program", at("bob"), { role: "viewer" })).reason).toBe("separation_of_duty");
-  expect((await assignments.deactivate(at("bob"), { role: "requester" })).allowed).toBe(true);
+  expect((await assignments.deactivate("program", at("bob"), { role: "requester" })).allowed).toBe(true);
   expect((await assignments.revoke("program", at("bob"), { role: "frozen" })).allowed).toBe(true);
   expect((await assignments.revoke("program", at("bob"), { role: "auditor" })).allowed).toBe(true);
   expect(await rightsOf(process, "bob")).toEqual(["billing.manage"]);

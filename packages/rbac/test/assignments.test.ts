@@ -71,8 +71,8 @@ describe("what a subject holds", () => {
     for (const attempt of [
       assignments.assign("program", bad, { role: "viewer" }),
       assignments.revoke("program", bad, { role: "viewer" }),
-      assignments.activate(bad, { role: "viewer" }, 1),
-      assignments.deactivate(bad, { role: "viewer" }),
+      assignments.activate("program", bad, { role: "viewer" }, 1),
+      assignments.deactivate("program", bad, { role: "viewer" }),
       assignments.bumpEpoch(bad),
     ])
       await expect(attempt).rejects.toMatchObject({ code: "invalid_option" });
@@ -86,7 +86,7 @@ describe("what a subject holds", () => {
       for (const attempt of [
         assignments.assign("program", at("bob"), held as never),
         assignments.revoke("program", at("bob"), held as never),
-        assignments.activate(at("bob"), held as never, 1),
+        assignments.activate("program", at("bob"), held as never, 1),
         assignments.holders(ACME, held as never, { limit: 1 }),
       ])
         await expect(attempt).rejects.toMatchObject({ code: "invalid_option" });
@@ -151,8 +151,8 @@ describe("events", () => {
     const { assignments, events } = startProcess();
     await assignments.assign("program", at("ada"), { role: "owner" });
     await assignments.assign(actor("ada"), at("bob"), { role: "approver" }, { activatableForMs: 5 });
-    await assignments.activate(at("bob"), { role: "approver" }, 5);
-    await assignments.deactivate(at("bob"), { role: "approver" });
+    await assignments.activate(actor("bob"), at("bob"), { role: "approver" }, 5);
+    await assignments.deactivate("program", at("bob"), { role: "approver" });
     await assignments.revoke(actor("bob"), at("ada"), { role: "owner" });
     await assignments.revoke(actor("ada"), at("bob"), { role: "approver" });
     await assignments.replaceRoles("program", { ...ROLES, requester: {} }, 0);
@@ -164,7 +164,7 @@ describe("events", () => {
       { ...changed, ...owner, change: "assign", actorId: "program" },
       { ...changed, ...bob, change: "assign", actorId: "ada" },
       { ...changed, ...bob, change: "activate", actorId: "bob" },
-      { ...changed, ...bob, change: "deactivate", actorId: "bob" },
+      { ...changed, ...bob, change: "deactivate", actorId: "program" },
       { kind: "assignment_refused", ...owner, change: "revoke", actorId: "bob", reason: "no_roles" },
       { ...changed, ...bob, change: "revoke", actorId: "ada" },
       { kind: "roles_changed", actorId: "program", reason: "granted", roles: ["requester"], policyVersion: 2 },

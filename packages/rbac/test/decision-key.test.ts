@@ -9,20 +9,24 @@ const hostile = fc.oneof(
   fc.string({ unit: "binary" }),
 );
 const maybe = fc.option(hostile, { nil: undefined });
+const list = fc.array(hostile, { maxLength: 2 });
 const parts: fc.Arbitrary<DecisionKeyParts> = fc.record({
   subjectId: hostile,
   permission: hostile,
   org: maybe,
   department: maybe,
-  scopes: fc.option(fc.array(hostile, { maxLength: 3 }), { nil: undefined }),
+  identity: fc.record(
+    { roles: list, scopes: list, orgRoles: list, scopedDepartments: list, personas: list, orgId: hostile, via: hostile },
+    { requiredKeys: ["roles"] },
+  ),
   policyVersion: fc.nat(3),
   subjectEpoch: fc.nat(3),
   mfa: fc.boolean(),
 });
 
 /** The parts in an order of our own; `isDeepStrictEqual` of two of these is what "the same question" means. */
-function tuple({ subjectId, permission, org, department, scopes, policyVersion, subjectEpoch, mfa }: DecisionKeyParts): unknown[] {
-  return [subjectId, permission, org, department, scopes, policyVersion, subjectEpoch, mfa];
+function tuple({ subjectId, permission, org, department, identity, policyVersion, subjectEpoch, mfa }: DecisionKeyParts): unknown[] {
+  return [subjectId, permission, org, department, identity, policyVersion, subjectEpoch, mfa];
 }
 
 const same = (one: DecisionKeyParts, other: DecisionKeyParts): boolean => {
@@ -55,7 +59,10 @@ test("RBAC-30 text that moves over a border between two parts makes another key"
 });
 
 test("RBAC-30 each part changes the key: organisation, department, bound, policy version, epoch of the subject, second factor", () => {
-  const base: DecisionKeyParts = { subjectId: "ada", permission: "notes.read", policyVersion: 1, subjectEpoch: 0, mfa: false };
+  const roles = ["reader"];
+  const base: DecisionKeyParts = {
+    ...{ subjectId: "ada", permission: "notes.read", identity: { roles }, policyVersion: 1, subjectEpoch: 0, mfa: false },
+  };
   const others: readonly Partial<DecisionKeyParts>[] = [
     { subjectId: "bob" },
     { subjectId: "Ada" },
@@ -65,21 +72,25 @@ test("RBAC-30 each part changes the key: organisation, department, bound, policy
     { org: "null" },
     { department: "acme" },
     { department: "" },
-    { scopes: [] },
-    { scopes: ["*"] },
-    { scopes: ["a", "b"] },
-    { scopes: ["a,b"] },
+    ...[[], ["writer"], ["reader", "writer"], ["reader,writer"]].map((other) => ({ identity: { roles: other } })),
+    ...[[], ["*"], ["a", "b"], ["a,b"]].map((scopes) => ({ identity: { roles, scopes } })),
+    { identity: { roles, orgRoles: ["owner"] } },
+    { identity: { roles, scopedDepartments: ["owner"] } },
+    { identity: { roles, personas: ["owner"] } },
+    { identity: { roles, orgId: "acme" } },
+    { identity: { roles, via: "acme" } },
+    { identity: { roles, type: "apiKey" } },
     { policyVersion: 2 },
     { subjectEpoch: 1 },
     { mfa: true },
   ];
   const keys = [base, ...others.map((other) => ({ ...base, ...other }))].map(decisionKey);
   expect(new Set(keys).size).toBe(keys.length);
-  expect(decisionKey({ ...base, org: undefined, department: undefined, scopes: undefined })).toBe(decisionKey(base));
+  expect(decisionKey({ ...base, org: undefined, department: undefined, identity: { roles, scopes: undefined } })).toBe(decisionKey(base));
 });
 
 test("RBAC-30 what is no part, or not of its type, throws: it would share a key with something else", () => {
-  const base = { subjectId: "ada", permission: "notes.read", policyVersion: 1, subjectEpoch: 0, mfa: false };
+  const base = { subjectId: "ada", permission: "notes.read", identity: { roles: [] }, policyVersion: 1, subjectEpoch: 0, mfa: false };
   const wrong: readonly object[] = [
     { subjectId: undefined },
     { permission: 5 },
@@ -96,9 +107,8 @@ test("RBAC-30 what is no part, or not of its type, throws: it would share a key 
     { org: () => "acme" },
     { department: Symbol("eng") },
     { department: ["eng"] },
-    { scopes: "*" },
-    { scopes: [undefined] },
-    { scopes: [null] },
+    ...[undefined, null, "ada", { roles: "reader" }, { roles: [undefined] }, { roles: [null] }].map((identity) => ({ identity })),
+    ...[{ scopes: "*" }, { orgId: 5 }, { via: null }, { type: Number.NaN }].map((part) => ({ identity: { roles: [], ...part } })),
   ];
   for (const part of wrong) expect([part, definitionCode(() => decisionKey({ ...base, ...part }))]).toEqual([part, "invalid_option"]);
 });

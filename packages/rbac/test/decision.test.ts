@@ -442,3 +442,36 @@ describe("fuzz", () => {
     expect(rbac.canGrant(identity, { role: "viewer" }).reason).toBe("malformed");
   });
 });
+
+describe("what a check is told beside the permission", () => {
+  const owner = { roles: ["owner"], orgId: "a" };
+
+  test.each([{ orgId: "b" }, { organisation: "b" }, { Org: "b" }, { scopes: { department: "x" } }, { org: "a", department: "x" }])(
+    "RBAC-17 an option that nobody reads is refused, not overlooked: %j",
+    (options) => {
+      const check = rbac.check(owner, "users.read", options as CheckOptions);
+      expect(check).toMatchObject({ allowed: false, reason: "malformed", status: 403 });
+      expect(rbac.checkRoles(owner, ["owner"], options as CheckOptions).reason).toBe("malformed");
+      expect(rbac.permissionsOf(owner, options as CheckOptions)).toEqual([]);
+    },
+  );
+
+  test("an empty one says nothing", () => {
+    expect(rbac.check(owner, "users.read", {}).allowed).toBe(true);
+  });
+});
+
+test("RBAC-7 neither clock nor metrics make a check throw, and wrong ones are refused where the policy is defined", () => {
+  const define = (more: object) => defineRbac({ permissions: { users: ["read"] }, roles: { viewer: { grants: ["*"] } }, ...more });
+  const broken = {
+    now: () => 0,
+    monotonic() {
+      throw new Error("no clock");
+    },
+    after: () => () => {},
+  };
+  const withBrokenClock = define({ clock: broken });
+  for (let time = 0; time < 3_000; time += 1) expect(withBrokenClock.check({ roles: ["viewer"] }, "users.read").allowed).toBe(true);
+  for (const more of [{ clock: 5 }, { clock: {} }, { clock: null }, { metrics: {} }, { metrics: null }, { metrics: { counter: () => {} } }])
+    expect(() => define(more)).toThrow(expect.objectContaining({ code: "invalid_option" }));
+});

@@ -1,5 +1,15 @@
 import { afterEach, describe, expect, test } from "vitest";
-import { accessFact, ALLOW, correlationIdFact, type Guard, type Metrics, type Outcome, StoreUnavailable } from "@portcullis/core";
+import {
+  accessFact,
+  ALLOW,
+  correlationIdFact,
+  freezePrincipal,
+  type Guard,
+  type Metrics,
+  type Outcome,
+  principalFact,
+  StoreUnavailable,
+} from "@portcullis/core";
 import {
   adminSecureEndpoint,
   checkedScopeFact,
@@ -692,4 +702,42 @@ describe("RBAC-2 a polluted Object.prototype", () => {
     expect(asked).toEqual(expected);
     expect(remade).toEqual(expected);
   });
+});
+
+test("RBAC-14 what comes after authentication can neither change the principal nor put another in its place", async () => {
+  const guard = requirePermission(rbac, "workflows.create");
+  const request = requestOf(undefined);
+  const authenticateAsViewer: Guard = {
+    name: "authenticate",
+    check({ facts }) {
+      facts.set(principalFact, freezePrincipal(userWith(["viewer"])));
+      return ALLOW;
+    },
+  };
+  const raises: readonly Guard[] = [
+    {
+      name: "mutate",
+      check({ facts }) {
+        (facts.get(principalFact)?.roles as string[]).push("owner");
+        return ALLOW;
+      },
+    },
+    {
+      name: "assign",
+      check({ facts }) {
+        (facts.get(principalFact) as { roles: readonly string[] }).roles = ["owner"];
+        return ALLOW;
+      },
+    },
+    {
+      name: "publish-again",
+      check({ facts }) {
+        facts.set(principalFact, userWith(["owner"]));
+        return ALLOW;
+      },
+    },
+  ];
+  for (const raise of raises)
+    expect((await run([authenticateAsViewer, raise, guard], requestOf(undefined))).stop).toMatchObject({ problem: { status: 500 } });
+  expect((await run([authenticateAsViewer, guard], request)).stop).toMatchObject({ problem: { status: 403 } });
 });

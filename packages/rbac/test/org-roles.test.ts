@@ -504,3 +504,17 @@ test("no identity and no place makes a check throw", () => {
     { numRuns: 1000 },
   );
 });
+
+test("RBAC-17 a guard with a department but no organisation asks about the caller's own", () => {
+  const rbac = defineRbac({
+    permissions: { teams: ["rename"] },
+    roles: { admin: { grants: ["*"] }, none: {} },
+    orgRoles: { department_admin: { extent: "departments", grants: ["teams.rename"] } },
+  });
+  const guard = requirePermission(rbac, "teams.rename", { departmentParam: "department" });
+  const bound = userWith(["none"], { orgId: "a", orgRoles: ["department_admin"], scopedDepartments: ["eng"] });
+  expect(guard.check(requestOf(bound, { department: "ENG" }))).toBe(ALLOW);
+  expect(guard.check(requestOf(bound, { department: "hr" }))).toMatchObject({ kind: "deny" });
+  expect(guard.check(requestOf({ ...bound, orgId: undefined }, { department: "eng" }))).toMatchObject({ kind: "deny" });
+  expect(guard.check(requestOf(userWith(["admin"]), { department: "eng" }))).toBe(ALLOW);
+});

@@ -217,3 +217,8 @@ test("RBAC-11 wrong options throw where it is made", () => {
   ])
     expect(codeOf(() => withShadow(current(), stricter(), options as object))).toBe("invalid_option");
 });
+
+test.each([undefined, null, {}, 5])("a candidate that is no policy is refused: %j", (candidate) => {
+  const rbac = defineRbac({ permissions: { notes: ["read"] }, roles: { reader: {} } });
+  expect(() => withShadow(rbac, candidate as never)).toThrow(expect.objectContaining({ code: "invalid_option" }));
+});

@@ -131,6 +131,22 @@ describe("the policy version", () => {
     expect((await two.assignments.assign(actor("ada"), at("carl"), { role: "requester" })).missing).toEqual(["organisation.delete"]);
   });
 
+  test("RBAC-31 the bound begins when a read of the roles begins, not when it ends", async () => {
+    const store = gatedGrants();
+    const one = startProcess({ store });
+    const two = startProcess({ store });
+    await one.assignments.assign("program", at("bob"), { role: "requester" });
+    const gate = store.hold("readPolicy");
+    const slow = rightsOf(two, "bob");
+    await gate.reached;
+    two.clock.advance(999);
+    await one.assignments.replaceRoles("program", rolesWith({ requester: {} }), 0);
+    gate.release();
+    expect(await slow).toEqual(["workflows.create"]);
+    two.clock.advance(1);
+    expect(await rightsOf(two, "bob")).toEqual([]);
+  });
+
   test("of two writers of one revision one wins, in one process or in two: a hundred times", async () => {
     for (let time = 0; time < 100; time += 1) {
       const store = gatedGrants();
@@ -154,13 +170,14 @@ describe("the policy version", () => {
   test("a read that began before a change and ends after it does not bring the old roles back", async () => {
     const store = gatedGrants();
     const { assignments, rbac } = startProcess({ store });
+    await assignments.replaceRoles("program", ROLES, 0);
     const gate = store.hold("readPolicy");
     const refreshed = assignments.refresh();
     await gate.reached;
-    await assignments.replaceRoles("program", rolesWith({ requester: {} }), 0);
+    await assignments.replaceRoles("program", rolesWith({ requester: {} }), 1);
     gate.release();
     await refreshed;
-    expect([rbac.policyVersion, rbac.describeRole("requester")?.allowed]).toEqual([2, []]);
+    expect([rbac.policyVersion, rbac.describeRole("requester")?.allowed]).toEqual([3, []]);
   });
 
   test("an old revision, and roles that do not compile, change nothing", async () => {

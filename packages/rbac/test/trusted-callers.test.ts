@@ -58,8 +58,8 @@ async function isTrusted(guard: Guard, from: Partial<SentRequest>): Promise<bool
 }
 
 describe("who is believed", () => {
-  test("RBAC-20 an empty list trusts nobody and takes everybody's headers out; no list is a mistake", async () => {
-    expect(await isTrusted(trustIdentityHeaders({ callers: [] }), {})).toBe(false);
+  test("RBAC-20 nobody by default: an empty list trusts none and takes the headers out; who is meant must be said", async () => {
+    for (const ip of ["127.0.0.1", "::1", "10.0.0.7"]) expect(await isTrusted(trustIdentityHeaders({ callers: [] }), { ip })).toBe(false);
     expect(definitionCode(() => trustIdentityHeaders({} as TrustIdentityHeadersOptions))).toBe("invalid_option");
     for (const ip of ["127.0.0.1", "::1", "10.0.0.7", "192.168.0.1"]) expect(await isTrusted(byAddress("192.0.2.1"), { ip })).toBe(false);
   });

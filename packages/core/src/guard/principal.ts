@@ -63,6 +63,48 @@ export function subjectOf(principal: Principal): string {
   return principal.type === "apiKey" ? principal.ownerId : principal.id;
 }
 
+/** What an application that authenticates by itself knows of a user. */
+export type UserDetails = { readonly id: string; readonly roles: readonly string[] } & Partial<
+  Omit<UserPrincipal, "type" | "id" | "roles">
+>;
+
+/**
+ * The principal of a user, for an application that authenticates by itself: complete and frozen. What is not given is absent: no
+ * organisation, no bound, no second factor, no session.
+ *
+ * @example
+ * ```ts
+ * import { ALLOW, type Guard, principalFact, userPrincipal } from "@portcullis/core";
+ *
+ * export const authenticate: Guard = {
+ *   name: "authenticate",
+ *   check(request) {
+ *     // Your own: a session, a token. Here the proxy in front has done it.
+ *     const id = request.headerCount("x-verified-user") === 1 ? request.header("x-verified-user") : undefined;
+ *     if (id !== undefined) request.facts.set(principalFact, userPrincipal({ id, roles: ["viewer"] }));
+ *     return ALLOW;
+ *   },
+ * };
+ * ```
+ */
+export function userPrincipal(details: UserDetails): Principal {
+  const { scopes, ...rest } = details;
+  return freezePrincipal({
+    orgId: undefined,
+    workspaceId: undefined,
+    orgRoles: [],
+    authMethod: "session",
+    email: undefined,
+    sessionId: undefined,
+    tokenVersion: 1,
+    mfaAt: undefined,
+    mustChangePassword: false,
+    ...rest,
+    scopes,
+    type: "user",
+  });
+}
+
 /** A deep-frozen copy. */
 export function freezePrincipal(principal: Principal): Principal {
   return Object.freeze({

@@ -30,6 +30,9 @@ import {
 import { LeaseTable } from "./lease-table.js";
 import { LimitTable, NO_SLOT } from "./limit-table.js";
 
+/** Fewer blocks than this are not worth looking for those that are over. */
+const LEAST_SWEPT_BLOCKS = 1024;
+
 /** Limits in the memory of this process, with what they hold. */
 export interface MemoryLimits extends Limits {
   consume(ask: LimitAsk): LimitResult;
@@ -59,6 +62,7 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
   const table = new LimitTable(maxCells);
   const leases = new LeaseTable(maxCells);
   const blocks = new Map<string, number>();
+  let sweepBlocksAt = Math.min(maxCells, LEAST_SWEPT_BLOCKS);
   /** Of the cells of a call, while it runs. */
   const slots: number[] = [];
   const leftMs = (endAt: number): number => endAt - clock.now();
@@ -198,7 +202,11 @@ export function createMemoryLimits(clock: Clock, maxCells: number): MemoryLimits
       const now = clock.monotonic();
       blocks.delete(keyOf(holder));
       if (!(ms > 0)) return;
-      for (const [key, until] of blocks) if (until <= now) blocks.delete(key);
+      // Swept where they have doubled since they were last: in all, each block is looked at twice.
+      if (blocks.size >= sweepBlocksAt) {
+        for (const [key, until] of blocks) if (until <= now) blocks.delete(key);
+        sweepBlocksAt = Math.min(maxCells, Math.max(LEAST_SWEPT_BLOCKS, 2 * blocks.size));
+      }
       if (blocks.size >= maxCells) {
         throw new StoreUnavailable("limits.block", { cause: new RangeError(`The memory store holds ${maxCells} blocks.`) });
       }

@@ -15,6 +15,13 @@ export function idOf(actor: AssignmentActor): string {
   return actor === "program" ? actor : actor.id;
 }
 
+/** Whether a place is the actor's own, and the actor is there with a credential of its own; the program is everywhere. */
+export function isHolder(actor: AssignmentActor, { subjectId, orgId }: AssignmentPlace): boolean {
+  if (actor === "program") return true;
+  const own = placeOfPrincipal(actor);
+  return actor.type !== "apiKey" && actor.via === undefined && own.subjectId === subjectId && own.orgId === orgId;
+}
+
 /** How long, and at whose, what is given lasts. */
 export interface Lasting {
   /** `undefined`: without end. */

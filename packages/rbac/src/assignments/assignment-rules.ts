@@ -2,7 +2,7 @@ import { invalidOption } from "@portcullis/core";
 import { normaliseDepartment } from "../decision/find-org-role.js";
 import { ownOptions } from "../own-options.js";
 import type { AnyRbac } from "../policy/rbac.js";
-import type { AssignmentPlace, Held, NewAssignment } from "./assignments.js";
+import type { AssignmentPlace, Assignable, NewAssignment } from "./assignments.js";
 import { type Assignment, type AssignmentKind, heldName } from "./held-role.js";
 import type { Refusal } from "./refusal.js";
 
@@ -73,7 +73,7 @@ export function unfit(rbac: AnyRbac, assignment: Assignment, others: readonly As
 }
 
 /** What is meant, by kind and name. @throws {ConfigurationError} `invalid_option` */
-export function nameOf(held: Held): { readonly kind: AssignmentKind; readonly name: string } {
+export function nameOf(held: Assignable): { readonly kind: AssignmentKind; readonly name: string } {
   const entries = typeof held === "object" && (held as unknown) !== null ? Object.entries(held) : [];
   const [entry] = entries;
   const kind = entry?.[0];

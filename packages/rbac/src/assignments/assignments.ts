@@ -7,7 +7,7 @@ import type { RoleDefinitions } from "./stored-roles.js";
 export type AssignmentActor = Principal | "program";
 
 /** Which of the things that can be held. */
-export type Held<RoleName extends string = string, OrgRoleName extends string = string, PersonaName extends string = string> =
+export type Assignable<RoleName extends string = string, OrgRoleName extends string = string, PersonaName extends string = string> =
   | { readonly role: RoleName }
   | { readonly orgRole: OrgRoleName }
   | { readonly persona: PersonaName };
@@ -37,7 +37,8 @@ export interface AssignmentResult {
    * - `unknown_role`: the policy has no such role, organisation role or persona.
    * - `separation_of_duty`: a constraint keeps the subject's roles apart.
    * - `last_holder`: nobody else holds it, and somebody must; of stored roles: it would be gone.
-   * - `not_held`: the subject does not hold it. `not_activatable`: it needs no activation.
+   * - `not_held`: the subject does not hold it. `not_activatable`: it needs no activation. `not_own`: only its
+   *   holder activates it.
    * - `departments_differ`: the subject holds another organisation role for other departments.
    * - `changed_meanwhile`: of stored roles: somebody else replaced them first.
    */
@@ -47,6 +48,7 @@ export interface AssignmentResult {
     | "last_holder"
     | "not_held"
     | "not_activatable"
+    | "not_own"
     | "departments_differ"
     | "changed_meanwhile";
   /** Permissions that the actor would give, take away, deny, or free of a denial, without having them. */
@@ -130,7 +132,7 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
   assign(
     actor: AssignmentActor,
     place: AssignmentPlace,
-    held: Held<RoleName, OrgRoleName, PersonaName>,
+    held: Assignable<RoleName, OrgRoleName, PersonaName>,
     how?: NewAssignment,
   ): Promise<AssignmentResult>;
 
@@ -140,23 +142,33 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
    *
    * @throws {StoreUnavailable}
    */
-  revoke(actor: AssignmentActor, place: AssignmentPlace, held: Held<RoleName, OrgRoleName, PersonaName>): Promise<AssignmentResult>;
+  revoke(actor: AssignmentActor, place: AssignmentPlace, held: Assignable<RoleName, OrgRoleName, PersonaName>): Promise<AssignmentResult>;
 
   /**
-   * Makes an assignment that needs activation count for a while: by the subject itself; ask for a second factor before.
+   * Makes an assignment that needs activation count for a while. Only its holder does that, with a credential of its own (an API key
+   * or a trusted caller does not do for it), or the program; ask for a second factor before.
    *
    * @param forMs At most the assignment's `activatableForMs`. From a later call on the time is the later call's.
    * @throws {StoreUnavailable} @throws {ConfigurationError} `invalid_option`
    */
-  activate(place: AssignmentPlace, held: Held<RoleName, OrgRoleName, PersonaName>, forMs: number): Promise<AssignmentResult>;
+  activate(
+    actor: AssignmentActor,
+    place: AssignmentPlace,
+    held: Assignable<RoleName, OrgRoleName, PersonaName>,
+    forMs: number,
+  ): Promise<AssignmentResult>;
 
-  /** Ends an activation before its time. @throws {StoreUnavailable} */
-  deactivate(place: AssignmentPlace, held: Held<RoleName, OrgRoleName, PersonaName>): Promise<AssignmentResult>;
+  /** Ends an activation before its time; by whoever may activate. @throws {StoreUnavailable} */
+  deactivate(
+    actor: AssignmentActor,
+    place: AssignmentPlace,
+    held: Assignable<RoleName, OrgRoleName, PersonaName>,
+  ): Promise<AssignmentResult>;
 
   /** Who holds it in an organisation, active or not, by subject id. @throws {StoreUnavailable} */
   holders(
     orgId: string,
-    held: Held<RoleName, OrgRoleName, PersonaName>,
+    held: Assignable<RoleName, OrgRoleName, PersonaName>,
     page: { readonly limit: number; readonly after?: string },
   ): Promise<readonly { readonly subjectId: string; readonly assignment: Assignment }[]>;
 

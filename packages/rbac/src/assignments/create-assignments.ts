@@ -2,7 +2,7 @@ import { type Clock, invalidOption, type MaybePromise, type Principal, quietly, 
 import type { Identity } from "../decision/decision.js";
 import { ownOptions } from "../own-options.js";
 import type { Rbac } from "../policy/rbac.js";
-import { giversOf, idOf, type Lasting, placeOfPrincipal } from "./actor-now.js";
+import { giversOf, idOf, isHolder, type Lasting, placeOfPrincipal } from "./actor-now.js";
 import { nameOf, readHow, readKept, readPlace, unfit } from "./assignment-rules.js";
 import type {
   AssignmentActor,
@@ -11,7 +11,7 @@ import type {
   AssignmentResult,
   Assignments,
   Consistency,
-  Held,
+  Assignable,
   NewAssignment,
   ResolvedPrincipal,
   SubjectAssignments,
@@ -122,16 +122,21 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
   }
 
   function withActivation(
+    actor: AssignmentActor,
     given: AssignmentPlace,
-    held: Held,
+    held: Assignable,
     change: "activate" | "deactivate",
     activeUntil: (assignment: Assignment, now: number) => number | undefined,
   ): Promise<AssignmentResult> {
     const { kind, name } = nameOf(held);
     const place = readPlace(given);
     return changeSubject(parts, place, {
-      ...{ change, kind, name, actorId: place.subjectId },
+      change,
+      kind,
+      name,
+      actorId: idOf(actor),
       async edit(assignments, now) {
+        if (!isHolder(actor, place)) return { reason: "not_own" };
         const assignment = find(assignments, kind, name);
         if (assignment === undefined) return { reason: "not_held" };
         if (assignment.activatableForMs === undefined) return { reason: "not_activatable" };
@@ -148,14 +153,17 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
     of: (place: AssignmentPlace, { consistency = "bounded" }: { readonly consistency?: Consistency } = {}) =>
       subjects.of(readPlace(place), consistency),
     resolve,
-    async assign(actor: AssignmentActor, given: AssignmentPlace, held: Held, how: NewAssignment = {}) {
+    async assign(actor: AssignmentActor, given: AssignmentPlace, held: Assignable, how: NewAssignment = {}) {
       const place = readPlace(given);
       const actorId = idOf(actor);
       const made = { ...nameOf(held), ...readHow(clock.now(), how), activeUntil: undefined, assignedBy: actorId };
       const { kind, name, expiresAt, activatableForMs } = made;
       const lasting: Lasting = { expiresAt, to: { subjectId: place.subjectId, activatableForMs } };
       return changeSubject(parts, place, {
-        ...{ change: "assign", kind, name, actorId },
+        change: "assign",
+        kind,
+        name,
+        actorId,
         async edit(assignments, now) {
           const assignment: Assignment = { ...made, assignedAt: now };
           const earlier = find(assignments, kind, name);
@@ -171,11 +179,14 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
         },
       });
     },
-    async revoke(actor: AssignmentActor, given: AssignmentPlace, held: Held) {
+    async revoke(actor: AssignmentActor, given: AssignmentPlace, held: Assignable) {
       const place = readPlace(given);
       const { kind, name } = nameOf(held);
       return changeSubject(parts, place, {
-        ...{ change: "revoke", kind, name, actorId: idOf(actor) },
+        change: "revoke",
+        kind,
+        name,
+        actorId: idOf(actor),
         async edit(assignments) {
           const actors = await givers(actor);
           const stranger = firstOf(actors, (taker) => escalationByPlace(taker, place.orgId));
@@ -186,15 +197,16 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
         },
       });
     },
-    async activate(place: AssignmentPlace, held: Held, forMs: number) {
+    async activate(actor: AssignmentActor, place: AssignmentPlace, held: Assignable, forMs: number) {
       if (!Number.isInteger(forMs) || forMs < 1) throw invalidOption("activate.forMs", forMs, "an integer from 1 ms");
-      return withActivation(place, held, "activate", ({ activatableForMs = 0 }, now) => {
+      return withActivation(actor, place, held, "activate", ({ activatableForMs = 0 }, now) => {
         if (forMs > activatableForMs) throw invalidOption("activate.forMs", forMs, `at most ${activatableForMs} ms, as it was assigned`);
         return now + forMs;
       });
     },
-    deactivate: async (place: AssignmentPlace, held: Held) => withActivation(place, held, "deactivate", () => undefined),
-    async holders(orgId: string, held: Held, page: { readonly limit: number; readonly after?: string }) {
+    deactivate: async (actor: AssignmentActor, place: AssignmentPlace, held: Assignable) =>
+      withActivation(actor, place, held, "deactivate", () => undefined),
+    async holders(orgId: string, held: Assignable, page: { readonly limit: number; readonly after?: string }) {
       const { kind, name } = nameOf(held);
       const role = heldName(kind, name);
       const found = await grants.listHolders(orgId, role, page);
@@ -205,7 +217,10 @@ export function createAssignments<RoleName extends string, OrgRoleName extends s
     bumpEpoch: async (place: AssignmentPlace) => subjects.bump(readPlace(place)),
     replaceRoles: async (actor: AssignmentActor, definitions: RoleDefinitions, expectedRevision: number) =>
       changeRoles(parts, {
-        ...{ actorId: idOf(actor), orgId: rolesOrgId, definitions, expectedRevision },
+        actorId: idOf(actor),
+        orgId: rolesOrgId,
+        definitions,
+        expectedRevision,
         authors: () => givers(actor, { expiresAt: undefined }), // roles stay as they are written
       }),
     refresh: () => roles.reload(),

@@ -10,6 +10,8 @@ import { findOrgRole } from "./find-org-role.js";
 import { makeDecision } from "./make-decision.js";
 
 const NO_SCOPES: readonly string[] = Object.freeze([]);
+/** Of checks; `exact` is of role checks only. */
+const CHECK_OPTIONS: ReadonlySet<string> = new Set(["org", "scope", "exact"]);
 
 /** Decides about a declared permission. Never throws; allocates nothing for a question asked before, unless an organisation role decides. */
 export function decide(
@@ -51,6 +53,8 @@ export function unionOf(policy: Policy, identity: Identity | undefined, options:
   const union = Array.isArray(roles) ? policy.unions.of(roles) : undefined;
   if (union === undefined) return "malformed";
   if (union.isApart) return "separation_of_duty";
+  // A misspelt option would leave its comparison out: { orgId: "b" } for { org: "b" } is refused, not overlooked.
+  if (options !== undefined && !Object.keys(options).every((name) => CHECK_OPTIONS.has(name))) return "malformed";
   if (options !== undefined && Object.hasOwn(options, "org")) {
     // A resource whose organisation is not known belongs to nobody: `{ org: undefined }` must not skip the comparison.
     const org: unknown = options.org;
@@ -82,38 +86,42 @@ export function isCovered(scopes: readonly string[], permission: Permission): bo
   return false;
 }
 
-// The first rows of the shelf; behind them are two for each role, its grants and its denials.
-const NO_ROLES_ROW = 0;
-const MISSING_ROW = 1;
-const ROLE_ROWS = 2;
+// The rows of the shelf: 0 is none, then two for what no role decides, then two for each role, its grants and its denials.
+const NO_ROLES_ROW = 1;
+const MISSING_ROW = 2;
+const FIRST_ROLE_ROW = 3;
 
 /** Where the decisions of a policy are remembered. */
 export function createShelf(roles: number, permissions: number): DecisionShelf {
-  return new DecisionShelf(ROLE_ROWS + 2 * roles, permissions);
+  return new DecisionShelf(FIRST_ROLE_ROW + 2 * roles, permissions);
 }
 
 function decideByRoles(policy: Policy, union: RoleUnion, permission: Permission): Decision {
   const { bit } = permission;
-  const isAllowed = hasBit(union.effective, bit);
-  const role = decidingRole(union, bit, isAllowed);
+  const row = union.rows[bit] || findRow(union, bit); // 0: not found out yet; absent: a large universe
+  return policy.shelf.get(row, bit) ?? policy.shelf.put(row, bit, makeByRoles(policy, union, permission));
+}
+
+function findRow(union: RoleUnion, bit: number): number {
+  const { role, isAllowed } = decidingRole(union, bit);
   const row =
-    role === undefined ? (union.roles.length === 0 ? NO_ROLES_ROW : MISSING_ROW) : ROLE_ROWS + 2 * role.index + (isAllowed ? 0 : 1);
-  return policy.shelf.get(row, bit) ?? policy.shelf.put(row, bit, makeByRoles(policy, permission, role, isAllowed, row));
+    role === undefined ? (union.roles.length === 0 ? NO_ROLES_ROW : MISSING_ROW) : FIRST_ROLE_ROW + 2 * role.index + (isAllowed ? 0 : 1);
+  // A row that does not fit would be another one, cut off.
+  if (row <= 0xffff) union.rows[bit] = row;
+  return row;
+}
+
+function makeByRoles(policy: Policy, union: RoleUnion, permission: Permission): Decision {
+  const { role, isAllowed } = decidingRole(union, permission.bit);
+  if (role === undefined) return makeDecision(policy, union.roles.length === 0 ? "no_roles" : "missing_permission", permission.key);
+  const grant = sourceOf(role, permission, isAllowed ? "grants" : "denies")?.grant;
+  return makeDecision(policy, isAllowed ? "granted" : "explicit_deny", permission.key, { role: role.name, grant, scope: undefined });
 }
 
 // The first that grants it, or the first that denies it.
-function decidingRole({ roles }: RoleUnion, bit: number, isAllowed: boolean): Role | undefined {
-  for (let index = 0; index < roles.length; index += 1) {
-    const role = roles[index] as Role; // index < length
-    if (hasBit(isAllowed ? role.allow : role.deny, bit)) return role;
-  }
-  return undefined;
-}
-
-function makeByRoles(policy: Policy, permission: Permission, role: Role | undefined, isAllowed: boolean, row: number): Decision {
-  if (role === undefined) return makeDecision(policy, row === NO_ROLES_ROW ? "no_roles" : "missing_permission", permission.key);
-  const grant = sourceOf(role, permission, isAllowed ? "grants" : "denies")?.grant;
-  return makeDecision(policy, isAllowed ? "granted" : "explicit_deny", permission.key, { role: role.name, grant, scope: undefined });
+function decidingRole({ roles, effective }: RoleUnion, bit: number): { readonly role: Role | undefined; readonly isAllowed: boolean } {
+  const isAllowed = hasBit(effective, bit);
+  return { role: roles.find(({ allow, deny }) => hasBit(isAllowed ? allow : deny, bit)), isAllowed };
 }
 
 // The credential's bound, and who acts for somebody else: that stands in every decision (RBAC-24).

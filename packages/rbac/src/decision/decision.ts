@@ -39,7 +39,7 @@ export interface CheckOptions {
  * Why a decision fell as it did.
  * - `granted`: a role has it, no role denies it, the credential's scopes cover it.
  * - `unauthenticated`: there is no identity.
- * - `malformed`: the identity or the options do not have their shape.
+ * - `malformed`: the identity or the options do not have their shape; an option that nobody reads is one of these mistakes.
  * - `invalid_permission`: not a permission but a wildcard, or not a string.
  * - `unknown_permission`: not declared; denied for everybody, whatever they hold.
  * - `wrong_org`: the resource belongs to another organisation.

@@ -1,4 +1,5 @@
 import { allOf, type Guard, invalidOption } from "@portcullis/core";
+import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { Rbac } from "../policy/rbac.js";
 import type { PermissionRequirement } from "./require-permission.js";
@@ -36,10 +37,12 @@ export function adminSecureEndpoint<Key extends string, RoleName extends string,
   if (permission === undefined) throw invalidOption("adminSecureEndpoint.permission", permission, "a permission");
   if (audit === undefined) throw invalidOption("adminSecureEndpoint.audit", audit, "a guard, or a function that makes one");
   const wanted: readonly string[] = adminRoles ?? DEFAULT_ADMIN_ROLES.filter((role) => rbac.roles.includes(role));
-  // None of the defaults is defined: the message names them.
-  const roleGuard = requireRoles<string>(rbac, wanted.length > 0 || adminRoles !== undefined ? wanted : DEFAULT_ADMIN_ROLES, {
-    name: "require-admin-role",
-  });
+  if (wanted.length === 0 && adminRoles === undefined)
+    throw new RbacError(
+      "unknown_role",
+      `adminSecureEndpoint finds no role ${DEFAULT_ADMIN_ROLES.join(" or ")} in the policy. Say who administers with adminRoles.`,
+    );
+  const roleGuard = requireRoles<string>(rbac, wanted, { name: "require-admin-role" });
   const endpoint = secureEndpoint(rbac, {
     ...rest,
     permission,

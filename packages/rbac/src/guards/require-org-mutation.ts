@@ -1,6 +1,6 @@
-import { ALLOW, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
-import type { CheckOptions, Identity } from "../decision/decision.js";
-import { own, ownOptions } from "../own-options.js";
+import { ALLOW, ConfigurationError, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
+import type { Identity } from "../decision/decision.js";
+import { ownOptions } from "../own-options.js";
 import { PRINCIPAL_TYPES, type PrincipalType } from "../policy/policy.js";
 import type { AnyRbac } from "../policy/rbac.js";
 import { callerOf } from "./caller.js";
@@ -38,12 +38,11 @@ export function requireOrgMutation(rbac: AnyRbac, options: RequireOrgMutationOpt
     PRINCIPAL_TYPES.some((type) => rbac.checkOrgMutation(holder(type, role), { org: "any", scope: { department: "any" } }).allowed),
   );
   if (!isPassable)
-    throw invalidOption(
-      "requireOrgMutation",
-      rbac.orgRoles,
-      'a policy with an organisation role that has "mutates: true", or nobody could pass',
+    throw new ConfigurationError(
+      "invalid_option",
+      'requireOrgMutation needs a policy with an organisation role that has "mutates: true", or nobody could pass.',
     );
-  const ownerOf = ownerReader("requireOrgMutation", given);
+  const ownerOf = ownerReader("requireOrgMutation", given, { always: true });
   return Object.freeze({
     name,
     meta: Object.freeze({
@@ -52,9 +51,7 @@ export function requireOrgMutation(rbac: AnyRbac, options: RequireOrgMutationOpt
     }),
     check(request: GuardRequest): Verdict {
       const principal = callerOf(request);
-      const asked = ownerOf?.(request) ?? {};
-      // No principal, or one of no organisation: the check denies it.
-      const checkOptions = Object.hasOwn(asked, "org") ? asked : ({ org: principal && own(principal, "orgId"), ...asked } as CheckOptions);
+      const checkOptions = ownerOf?.(request) ?? {};
       const decision = rbac.checkOrgMutation(principal, checkOptions);
       if (!decision.allowed) return denial({ rbac, guard: name, decision, principal, request, asked: {} });
       publishScope(request.facts, checkOptions);

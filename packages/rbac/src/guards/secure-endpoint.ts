@@ -1,6 +1,6 @@
 import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue } from "@portcullis/core";
 import { RbacError } from "../errors.js";
-import { own, ownOptions } from "../own-options.js";
+import { ownOptions } from "../own-options.js";
 import type { PersonaAccess } from "../policy/compile-personas.js";
 import type { AnyRbac, Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
@@ -111,6 +111,8 @@ export function secureEndpoint<Key extends string, PersonaName extends string>(
     approval,
   } = ownOptions("secureEndpoint", options, OPTIONS);
   if (typeof requireAuth !== "boolean") throw invalidOption("secureEndpoint.requireAuth", requireAuth, "true or false");
+  if (mfa !== undefined && (typeof mfa !== "object" || (mfa as unknown) === null))
+    throw invalidOption("secureEndpoint.mfa", mfa, "options such as { maxAgeMs: 900_000 }, or a guard");
   const owner: ResourceOwner = { ...(org === undefined ? {} : { org }), ...(departmentParam === undefined ? {} : { departmentParam }) };
   if (typeof orgMutation !== "boolean") throw invalidOption("secureEndpoint.orgMutation", orgMutation, "true or false");
   if (auditFailure !== undefined && auditFailure !== "open" && auditFailure !== "closed")

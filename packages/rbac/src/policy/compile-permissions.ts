@@ -100,15 +100,15 @@ export class Universe {
 
   /** Whether it is a declared permission or a wildcard that covers one. */
   covers(grant: string): boolean {
-    return grant === "*" || this.#addWildcard(undefined, grant) || this.#placeOf(grant) !== undefined;
+    return grant === "*" || this.#addWildcard(undefined, grant) || this.#bitOf(grant) !== undefined;
   }
 
   /** Adds what a grant covers to a mask; nothing for what is neither a declared permission nor a wildcard that covers one. */
   addTo(mask: Uint32Array, grant: string): void {
     if (grant === "*") return addRange(mask, 0, this.size);
     if (this.#addWildcard(mask, grant)) return;
-    const at = this.#placeOf(grant);
-    if (at !== undefined) setBit(mask, at.resource.firstBit + at.place);
+    const bit = this.#bitOf(grant);
+    if (bit !== undefined) setBit(mask, bit);
   }
 
   /** @returns whether it is a wildcard that covers something. */
@@ -125,18 +125,18 @@ export class Universe {
   }
 
   // No name contains a dot: the first one separates.
-  #placeOf(key: string): { readonly resource: Resource; readonly place: number } | undefined {
+  #bitOf(key: string): number | undefined {
     const dot = key.indexOf(".");
     const resource = dot === -1 ? undefined : this.#resources.get(key.slice(0, dot));
     const action = resource === undefined ? undefined : this.#actions.get(key.slice(dot + 1));
-    if (resource === undefined || action === undefined) return undefined;
-    const place = resource.actions.indexOf(action);
-    return place === -1 ? undefined : { resource, place };
+    const place = resource === undefined || action === undefined ? -1 : resource.actions.indexOf(action);
+    return resource === undefined || place === -1 ? undefined : resource.firstBit + place;
   }
 
   #look(key: string): Permission | undefined {
-    const at = this.#placeOf(key);
-    return at === undefined ? undefined : this.#make(at.resource, at.place);
+    const bit = this.#bitOf(key);
+    const resource = bit === undefined ? undefined : this.#resources.get(key.slice(0, key.indexOf(".")));
+    return bit === undefined || resource === undefined ? undefined : this.#make(resource, bit - resource.firstBit);
   }
 
   #make({ name, wildcard, firstBit, actions }: Resource, place: number): Permission {

@@ -196,9 +196,12 @@ export function parseList(where: string, value: unknown, option: string): readon
 function juniorsFirst(roles: ReadonlyMap<string, ParsedRole>): readonly string[] {
   const order: string[] = [];
   const done = new Set<string>();
+  const path: { readonly name: string; next: number }[] = [];
+  const onPath = new Set<string>();
   for (const start of roles.keys()) {
-    const path: { readonly name: string; next: number }[] = done.has(start) ? [] : [{ name: start, next: 0 }];
-    const onPath = new Set(path.map(({ name }) => name));
+    if (done.has(start)) continue;
+    path.push({ name: start, next: 0 });
+    onPath.add(start);
     for (let top = path.at(-1); top !== undefined; top = path.at(-1)) {
       const { inherits } = roles.get(top.name) as ParsedRole; // only known roles are put on the path
       // Past the end, an index would be looked up in Object.prototype (CWE-1321).

@@ -32,7 +32,7 @@ export interface RbacDefinition<
   readonly readActions?: readonly Tree[keyof Tree & string][number][];
   /** Roles that are kept apart. */
   readonly constraints?: RbacConstraints<NoInfer<RoleName>>;
-  /** What denied clients learn. `false` (default): the permission and one of three reasons. `true`: only that it is forbidden. */
+  /** What denied clients learn. `false` (default): the permission and one of four words for the reason. `true`: only that it is forbidden. */
   readonly redactDenials?: boolean;
   /** Version of this policy, e.g. the revision it was loaded from: an integer from 1, default 1. */
   readonly policyVersion?: number;
@@ -76,9 +76,16 @@ export function defineRbac<
   const { policyVersion = 1, metrics = noMetrics, onEvent, clock = systemClock } = options;
   if (!Number.isSafeInteger(policyVersion) || policyVersion < 1) throw invalidOption("policyVersion", policyVersion, "an integer from 1");
   if (onEvent !== undefined && typeof onEvent !== "function") throw invalidOption("onEvent", onEvent, "a function");
+  if (!["counter", "gauge", "histogram"].every((name) => isMethod(metrics, name)))
+    throw invalidOption("metrics", metrics, "a metrics port, e.g. from @portcullis/core/prometheus");
+  if (!isMethod(clock, "now") || !isMethod(clock, "monotonic")) throw invalidOption("clock", clock, "a clock");
   const base = parsePolicyBase(options);
   const instruments = new Instruments(metrics, clock, onEvent, base.universe);
   return new CompiledRbac(base, options.roles, policyVersion, instruments);
+}
+
+function isMethod(port: unknown, name: string): boolean {
+  return typeof port === "object" && port !== null && typeof (port as Record<string, unknown>)[name] === "function"; // an object
 }
 
 const OPTIONS = [

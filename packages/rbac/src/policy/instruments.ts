@@ -1,4 +1,4 @@
-import type { Clock, Labels, Metrics } from "@portcullis/core";
+import { type Clock, type Labels, type Metrics, quietly } from "@portcullis/core";
 import type { Permission } from "./permission-key.js";
 import type { RbacEvent } from "./rbac-event.js";
 
@@ -16,14 +16,17 @@ export class Instruments {
   readonly #labels: (Labels | undefined)[];
   /** By slot, what is not handed over yet; `undefined` where there is nobody who collects, and each check is counted at once. */
   readonly #counts: Float64Array | undefined;
+  readonly #tell: ((event: RbacEvent) => void) | undefined;
   #begun = 0;
 
   constructor(
     metrics: Metrics,
     private readonly clock: Clock,
-    private readonly onEvent: ((event: RbacEvent) => void) | undefined,
+    onEvent: ((event: RbacEvent) => void) | undefined,
     universe: { readonly size: number; readonly permissions: readonly Permission[] },
   ) {
+    // One that is async may reject: unheard, that ends a process.
+    this.#tell = onEvent && quietly(onEvent);
     this.#checks = metrics.counter({
       name: "rbac_permission_checks_total",
       help: "Permission checks.",
@@ -41,7 +44,7 @@ export class Instruments {
     });
     this.#version = metrics.gauge({ name: "rbac_policy_version", help: "Version of the policy in force." });
     this.#unknownRoles = metrics.counter({ name: "rbac_unknown_roles_total", help: "Roles of callers that the policy does not define." });
-    this.#labels = Array.from({ length: (universe.size + 1) * 2 });
+    this.#labels = Array<Labels | undefined>((universe.size + 1) * 2).fill(undefined);
     if (metrics.onCollect === undefined) return;
     const counts = new Float64Array(this.#labels.length);
     this.#counts = counts;
@@ -57,7 +60,7 @@ export class Instruments {
   /** @returns when the check began if it is one to be timed. */
   begin(): number | undefined {
     this.#begun += 1;
-    return this.#begun % SAMPLE_EVERY === 0 ? this.clock.monotonic() : undefined;
+    return this.#begun % SAMPLE_EVERY === 0 ? this.#now() : undefined;
   }
 
   checked(permission: Permission | undefined, allowed: boolean, startedAt: number | undefined): void {
@@ -81,7 +84,8 @@ export class Instruments {
 
   /** @param eventOf Asked only where somebody listens; may throw, as a principal with getters can make it. */
   emit(eventOf: () => RbacEvent): void {
-    this.#quietly(() => this.onEvent?.(eventOf()));
+    const tell = this.#tell;
+    if (tell !== undefined) this.#quietly(() => tell(eventOf()));
   }
 
   #count(slot: number, permission: Permission | undefined, count: number): void {
@@ -93,6 +97,15 @@ export class Instruments {
       this.#checks.add(labels, count);
     } catch {
       // See the class comment.
+    }
+  }
+
+  #now(): number | undefined {
+    try {
+      return this.clock.monotonic();
+    } catch {
+      // See the class comment.
+      return undefined;
     }
   }
 

@@ -9,12 +9,16 @@ export interface RoleUnion {
   readonly effective: Uint32Array;
   /** Whether a constraint keeps these roles apart: then they count for nothing. */
   readonly isApart: boolean;
+  /** By the permission's bit, what decides about it, where that was found out: see `decideByRoles`. Empty for a large universe. */
+  readonly rows: Uint16Array;
   readonly next: Map<string, RoleUnion>;
 }
 
 // What is remembered is bounded by its size, whatever combinations of roles there are: past it, all is forgotten and begins anew.
 const MOST_BYTES = 16_777_216;
-const BYTES_BESIDE_MASK = 512;
+const BYTES_BESIDE = 512;
+/** Of more permissions, what decides is looked for each time: rows for all of them would be most of what a union holds. */
+const MOST_ROWS = 2048;
 
 /**
  * Remembers the union for each sequence of role names, as a tree: a lookup is one Map access per role, allocates nothing and
@@ -22,6 +26,7 @@ const BYTES_BESIDE_MASK = 512;
  */
 export class RoleUnions {
   readonly #most: number;
+  readonly #rows: number;
   #root: RoleUnion;
   #unions = 0;
 
@@ -31,8 +36,10 @@ export class RoleUnions {
     private readonly onUnknownRole: () => void,
     private readonly constraints?: Constraints,
   ) {
-    this.#most = Math.floor(MOST_BYTES / (words * Uint32Array.BYTES_PER_ELEMENT + BYTES_BESIDE_MASK));
-    this.#root = emptyUnion(words);
+    this.#rows = words * 32 <= MOST_ROWS ? words * 32 : 0;
+    const bytes = words * Uint32Array.BYTES_PER_ELEMENT + this.#rows * Uint16Array.BYTES_PER_ELEMENT + BYTES_BESIDE;
+    this.#most = Math.floor(MOST_BYTES / bytes);
+    this.#root = this.#empty();
   }
 
   /** @returns `undefined` for a list that holds anything but strings. */
@@ -75,15 +82,15 @@ export class RoleUnions {
     }
     for (let word = 0; word < allow.length; word += 1) allow[word] = (allow[word] ?? 0) & ~(deny[word] ?? 0);
     const isApart = this.constraints?.violationOf(roles, "active") !== undefined;
-    return { roles, effective: allow, isApart, next: new Map() };
+    return { roles, effective: allow, isApart, rows: new Uint16Array(this.#rows), next: new Map() };
   }
 
   #forget(): void {
-    this.#root = emptyUnion(this.words);
+    this.#root = this.#empty();
     this.#unions = 0;
   }
-}
 
-function emptyUnion(words: number): RoleUnion {
-  return { roles: [], effective: new Uint32Array(words), isApart: false, next: new Map() };
+  #empty(): RoleUnion {
+    return { roles: [], effective: new Uint32Array(this.words), isApart: false, rows: new Uint16Array(this.#rows), next: new Map() };
+  }
 }

@@ -23,7 +23,8 @@ export interface ShadowOptions {
 }
 
 /**
- * The policy in force, with a candidate beside it that is asked the same questions and decides nothing.
+ * The policy in force, with a candidate beside it that is asked for the same permissions and decides nothing. Checks of roles,
+ * organisation roles and personas are not compared.
  *
  * Put it where the policy was, look at the differences that real requests make, then put the candidate in force. The candidate
  * should have no metrics of its own: its checks would be counted as checks. What it throws is dropped.
@@ -52,6 +53,7 @@ export function withShadow<Key extends string, RoleName extends string, OrgRoleN
     onDifference = () => {},
     metrics = noMetrics,
   } = ownOptions("withShadow", options, ["sampleEvery", "onDifference", "metrics"]);
+  if (typeof candidate?.check !== "function") throw invalidOption("withShadow.candidate", candidate, "a policy of defineRbac");
   if (!Number.isSafeInteger(sampleEvery) || sampleEvery < 1)
     throw invalidOption("withShadow.sampleEvery", sampleEvery, "an integer from 1");
   if (typeof onDifference !== "function") throw invalidOption("withShadow.onDifference", onDifference, "a function");

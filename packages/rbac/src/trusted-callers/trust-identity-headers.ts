@@ -55,7 +55,7 @@ export type TrustedCallerEvent = {
 export interface TrustIdentityHeadersOptions<RoleName extends string = string> {
   /**
    * Who may say on whose behalf it calls; the first that is proven counts. Everybody else's identity headers are taken out of the
-   * request and ignored. `[]`: nobody.
+   * request and ignored.
    */
   readonly callers: readonly TrustedCaller<RoleName>[];
   /** For callers that sign: where nonces are kept, so that a request is accepted once; shared by all processes. */
@@ -148,8 +148,8 @@ export function trustIdentityHeaders<RoleName extends string = string>(options: 
     if (!needed.every((component) => sent.components.includes(component))) return "bad_signature";
     if (!verifySignature(request, sent, caller.secrets)) return "bad_signature";
     if (Math.abs(clock.now() - sent.params.created * 1000) > toleranceMs) return "stale_signature";
-    // As long as a signature of that moment could be accepted; whole seconds are rounded down by up to one.
-    const isFirst = await store?.tickets.put(`rbac-nonce:${caller.id}:${sent.params.nonce}`, "", 2 * toleranceMs + 1000);
+    // Twice as long as a signature of that moment could be accepted: this clock may be set back, the store's goes on.
+    const isFirst = await store?.tickets.put(`rbac-nonce:${caller.id}:${sent.params.nonce}`, "", 4 * toleranceMs);
     return isFirst === true ? caller : "replayed_signature";
   }
 

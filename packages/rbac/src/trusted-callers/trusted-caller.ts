@@ -52,9 +52,9 @@ export function requireSecret(option: string, secret: unknown): asserts secret i
     throw invalidOption(option, secret, `a secret of at least ${LEAST_SECRET_BYTES} bytes`);
 }
 
-/** @param callers An empty list trusts nobody. @throws {ConfigurationError} `invalid_option` */
+/** @throws {ConfigurationError} `invalid_option` */
 export function parseCallers(callers: readonly TrustedCaller[] | undefined): readonly KnownCaller[] {
-  if (!Array.isArray(callers)) throw invalidOption("trustIdentityHeaders.callers", callers, "a list of callers; [] trusts nobody");
+  if (!Array.isArray(callers)) throw invalidOption("trustIdentityHeaders.callers", callers, "a list of callers, empty for nobody");
   const known = callers.map((caller: TrustedCaller, index) => parseCaller(caller, `callers[${index}]`));
   const ids = new Set(known.map(({ id }) => id));
   if (ids.size < known.length) throw invalidOption("trustIdentityHeaders.callers", callers, "a list in which every id occurs once");

@@ -5,6 +5,7 @@ import {
   type ServicePrincipal,
   type SystemPrincipal,
   type UserPrincipal,
+  userPrincipal,
 } from "@portcullis/core";
 
 /** What a test cares about of a principal; the rest is plain. */
@@ -45,16 +46,6 @@ export function principal(details: PrincipalDetails = {}): Principal {
     case "system":
       return freezePrincipal({ ...SHARED, authMethod: "system", audience: "test", ...details });
     default:
-      return freezePrincipal({
-        ...SHARED,
-        authMethod: "session",
-        email: undefined,
-        sessionId: "test-session",
-        tokenVersion: 1,
-        mfaAt: undefined,
-        mustChangePassword: false,
-        ...details,
-        type: "user",
-      });
+      return userPrincipal({ ...SHARED, sessionId: "test-session", ...details });
   }
 }
