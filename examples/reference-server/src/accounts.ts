@@ -1,5 +1,5 @@
 import type { Auth, AuthResult, NewAccount, StoredUserDirectory, UserAccount } from "@portcullis/auth";
-import { freezePrincipal, type Principal, ProblemError, problems } from "@portcullis/core";
+import { freezePrincipal, type Principal, ProblemError, problems, userPrincipal } from "@portcullis/core";
 import type { AssignmentPlace } from "@portcullis/rbac";
 import type { ServiceAssignments } from "./permissions.js";
 
@@ -45,10 +45,9 @@ export function placeOf({ id, orgId }: Pick<UserAccount, "id" | "orgId">): Assig
 
 /** An account as it would call, with no roles but those that assignments give it. */
 export function principalOf({ id, type, orgId, workspaceId, name, email, mustChangePassword }: UserAccount): Principal {
-  const base = { id, orgId, workspaceId, roles: [], orgRoles: [], scopes: undefined };
-  if (type === "service") return freezePrincipal({ ...base, type, authMethod: "token", name: name ?? id });
-  const session = { sessionId: undefined, tokenVersion: 0, mfaAt: undefined };
-  return freezePrincipal({ ...base, ...session, type, authMethod: "session", email, mustChangePassword });
+  const base = { id, orgId, workspaceId, roles: [], orgRoles: [] };
+  if (type === "user") return userPrincipal({ ...base, email, mustChangePassword });
+  return freezePrincipal({ ...base, type, scopes: undefined, authMethod: "token", name: name ?? id });
 }
 
 /** An account of the caller's organisation. @throws {ProblemError} 3001: there is none, or it is another organisation's. */

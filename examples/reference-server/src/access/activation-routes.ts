@@ -1,5 +1,5 @@
-import { ALLOW, defineRoute, deny, type Guard, principalFact, problems, type Route } from "@portcullis/core";
-import { secureEndpoint } from "@portcullis/rbac";
+import { defineRoute, type Principal, type Route, subjectOf } from "@portcullis/core";
+import { type AssignmentPlace, requireAuthentication } from "@portcullis/rbac";
 import { z } from "zod";
 import { ok } from "../envelope.js";
 import { callerOf } from "../workspace.js";
@@ -11,11 +11,11 @@ const TAGS = ["users"];
 const SECOND_MS = 1000;
 const params = z.object({ role: roleName });
 const path = "/api/me/roles/:role/activate";
+// No permission: everybody has a say in the own roles, and nobody else has; keys and trusted callers are refused by the assignments.
+const guards = [requireAuthentication()];
 
 /** `/api/me/roles`: makes a role of one's own count for a while, that does nothing otherwise. */
-export function activationRoutes({ policy, assignments, record }: AccessServices): readonly Route[] {
-  // No permission: everybody has a say in the own roles, and nobody else has.
-  const guards = [secureEndpoint(policy, { guards: [inPersonOnly] })];
+export function activationRoutes({ assignments, record }: AccessServices): readonly Route[] {
   return [
     defineRoute({
       method: "POST",
@@ -27,10 +27,10 @@ export function activationRoutes({ policy, assignments, record }: AccessServices
       input: { params, body: z.strictObject({ for_seconds: z.int().min(1).max(31_536_000) }) },
       responses: { 200: { description: "The role, and for how long" } },
       async handle(_request, { facts, params: { role }, body }) {
-        const { id, orgId = "" } = callerOf(facts);
-        await record(facts, { action: "role.activate", target: { type: "user", id }, details: { role, ...body } });
-        const place = { subjectId: id, orgId };
-        requireAllowed(await callersMistakes(assignments.activate(place, { role }, body.for_seconds * SECOND_MS)));
+        const caller = callerOf(facts);
+        const place = ownPlace(caller);
+        await record(facts, { action: "role.activate", target: { type: "user", id: place.subjectId }, details: { role, ...body } });
+        requireAllowed(await callersMistakes(assignments.activate(caller, place, { role }, body.for_seconds * SECOND_MS)));
         return ok({ role, for_seconds: body.for_seconds });
       },
     }),
@@ -44,21 +44,16 @@ export function activationRoutes({ policy, assignments, record }: AccessServices
       input: { params },
       responses: { 200: { description: "The role" } },
       async handle(_request, { facts, params: { role } }) {
-        const { id, orgId = "" } = callerOf(facts);
-        await record(facts, { action: "role.deactivate", target: { type: "user", id }, details: { role } });
-        requireAllowed(await callersMistakes(assignments.deactivate({ subjectId: id, orgId }, { role })));
+        const caller = callerOf(facts);
+        const place = ownPlace(caller);
+        await record(facts, { action: "role.deactivate", target: { type: "user", id: place.subjectId }, details: { role } });
+        requireAllowed(await callersMistakes(assignments.deactivate(caller, place, { role })));
         return ok({ role, deactivated: true });
       },
     }),
   ];
 }
 
-// An activation counts for everything that its holder is logged in with: neither a key made for less nor a trusted caller begins one.
-const inPersonOnly: Guard = Object.freeze({
-  name: "in-person-only",
-  check: ({ facts }) => {
-    const principal = facts.get(principalFact);
-    const isInPerson = principal?.type === "user" && principal.via === undefined;
-    return isInPerson ? ALLOW : deny(problems.forbidden({ detail: "Log in to do this yourself." }));
-  },
-} satisfies Guard);
+function ownPlace(caller: Principal): AssignmentPlace {
+  return { subjectId: subjectOf(caller), orgId: caller.orgId ?? "" };
+}

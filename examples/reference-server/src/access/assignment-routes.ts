@@ -1,5 +1,5 @@
 import { defineRoute, type Route } from "@portcullis/core";
-import type { Held, NewAssignment } from "@portcullis/rbac";
+import type { Assignable, NewAssignment } from "@portcullis/rbac";
 import { z } from "zod";
 import { findColleague, placeOf, syncDirectory } from "../accounts.js";
 import { ok } from "../envelope.js";
@@ -69,7 +69,7 @@ export function assignmentRoutes({ permit, assignments, users, record }: AccessS
     readonly operation: string;
     readonly permission: Permission;
     readonly body: z.ZodType<Body>;
-    readonly held: (role: string) => Held;
+    readonly held: (role: string) => Assignable;
     readonly how: (body: Body) => NewAssignment;
   }): readonly Route[] => {
     const shared = {
