@@ -1,5 +1,7 @@
 import { parseIpBlock } from "@portcullis/core";
+import type { TrustedCaller } from "@portcullis/rbac";
 import { z } from "zod";
+import { DEMO_ORGANISATION } from "./seed.js";
 
 /** Everything the server is told from outside. Parsed once; nothing else reads the environment. */
 export interface Config {
@@ -18,6 +20,14 @@ export interface Config {
   readonly auditSigningKey: string | undefined;
   readonly corsOrigins: readonly string[];
   readonly trustedProxies: readonly string[];
+  /** Services that may say on whose behalf they call. Nobody by default: identity headers are taken out of every request. */
+  readonly trustedCallers: readonly TrustedCaller[];
+  /** What services that sign call this one. */
+  readonly serviceName: string | undefined;
+  /** Organisation whose owners may change the roles, which are the same in all organisations. */
+  readonly operatorOrganisation: string;
+  /** Address under which other services find this one's decision point. */
+  readonly publicUrl: string;
   /** Processes that share the database and Redis. While Redis is away, each allows its part of every rate limit. */
   readonly instances: number;
   /** Addresses and blocks that no limit of an address counts: probes and jobs of your own. */
@@ -68,6 +78,25 @@ const wholeNumber = (from: number, to: number) => {
 
 const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `must be one of ${values.join(", ")}`);
 
+const texts = z.array(z.string()).optional();
+const callersSchema = z.array(
+  z.strictObject({ id: z.string(), maxRoles: z.array(z.string()), addresses: texts, certificates: texts, secrets: texts }),
+);
+
+// Shown without what was given: there are secrets in it.
+const callers = z
+  .string()
+  .default("[]")
+  .transform((text, context): readonly TrustedCaller[] => {
+    try {
+      // What a caller leaves out is not there, which is what exact optional members ask for.
+      return callersSchema.parse(JSON.parse(text)) as readonly TrustedCaller[];
+    } catch {
+      context.addIssue('must be a JSON list of { "id", "maxRoles" }, each with one of "addresses", "certificates" and "secrets"');
+      return z.NEVER;
+    }
+  });
+
 const schema = z.object({
   NODE_ENV: z.string().default("development"),
   PORTCULLIS_FRAMEWORK: oneOf(["express", "fastify", "hono"]).default("hono"),
@@ -88,6 +117,10 @@ const schema = z.object({
   AUDIT_SIGNING_KEY: z.string().optional(),
   CORS_ORIGINS: list,
   TRUSTED_PROXIES: list,
+  TRUSTED_CALLERS: callers,
+  SERVICE_NAME: z.string().optional(),
+  OPERATOR_ORGANISATION: z.string().optional(),
+  PUBLIC_URL: z.string().default("https://localhost"),
   INSTANCES: wholeNumber(1, 10_000).default(1),
   RATE_LIMIT_ALLOW: addresses,
   RATE_LIMIT_DENY: addresses,
@@ -120,6 +153,8 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const env = parsed.data;
   const production = env.NODE_ENV === "production";
   const mistakes = production ? productionMistakes(given, env.CORS_ORIGINS) : [];
+  if (env.SERVICE_NAME === undefined && env.TRUSTED_CALLERS.some(({ secrets }) => secrets !== undefined))
+    mistakes.push("SERVICE_NAME is not set: callers that sign (TRUSTED_CALLERS) name the service that they sign for.");
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze({
     production,
@@ -136,6 +171,10 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     auditSigningKey: env.AUDIT_SIGNING_KEY,
     corsOrigins: env.CORS_ORIGINS,
     trustedProxies: env.TRUSTED_PROXIES,
+    trustedCallers: env.TRUSTED_CALLERS,
+    serviceName: env.SERVICE_NAME,
+    operatorOrganisation: env.OPERATOR_ORGANISATION ?? (production ? "" : DEMO_ORGANISATION),
+    publicUrl: env.PUBLIC_URL,
     instances: env.INSTANCES,
     rateLimitAllow: env.RATE_LIMIT_ALLOW,
     rateLimitDeny: env.RATE_LIMIT_DENY,

@@ -19,7 +19,9 @@ async function start(): Promise<void> {
   const secrets = await loadSecrets(config);
   const store = await openStore(config);
   const service = createService({ config, secrets, store, logger });
-  const seeded = config.production ? false : await seed(service.auth);
+  // The stored roles are in force before anybody is served.
+  await service.assignments.refresh();
+  const seeded = config.production ? false : await seed(service);
   const server = await SERVE[config.framework](service.app, { port: config.port, host: config.host });
   service.start();
   shutDownOnSignal(logger, [() => server.close(), () => service.stop(), () => store.close()]);

@@ -1,7 +1,13 @@
 import type { Guard, Metrics } from "@portcullis/core";
-import { defineRbac, type RbacEvent, secureEndpoint } from "@portcullis/rbac";
+import { type Assignments, defineRbac, type RbacConstraints, type RbacEvent, secureEndpoint, standardOrgRoles } from "@portcullis/rbac";
 
-/** What can be done here, and which role may. */
+/** Roles that nobody holds together. */
+export const CONSTRAINTS = Object.freeze({
+  // Who looks into what was done does not do it. Administrators read the trail too, and are in it.
+  static: [{ name: "independent_audit", roles: ["auditor", "member"] }],
+} as const) satisfies RbacConstraints;
+
+/** What can be done here, and which role may. The roles are those of a fresh store: from then on the stored ones are in force. */
 export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => void) {
   return defineRbac({
     permissions: {
@@ -11,6 +17,8 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
       webhooks: ["read", "manage"],
       audit: ["read", "export"],
       users: ["read", "manage"],
+      organisation: ["read", "manage"],
+      access: ["read", "manage", "evaluate"],
       system: ["read", "manage"],
     },
     roles: {
@@ -19,13 +27,19 @@ export function createPolicy(metrics: Metrics, onEvent: (event: RbacEvent) => vo
         inherits: ["viewer"],
         grants: ["workflows.create", "workflows.update", "workflows.delete", "workflows.execute", "decisions.create", "webhooks.read"],
       },
+      auditor: { grants: ["audit.*", "users.read", "access.read"] },
       admin: {
         inherits: ["member"],
-        grants: ["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage", "audit.*", "users.*"],
+        grants: [
+          ...(["workflows.approve", "decisions.configure", "integrations.manage", "webhooks.manage"] as const),
+          ...(["audit.*", "users.*", "organisation.*", "access.*"] as const),
+        ],
       },
       // Who runs the service: alone sees across workspaces, and changes what holds for all of them.
       owner: { inherits: ["admin"], grants: ["*"] },
     },
+    orgRoles: standardOrgRoles,
+    constraints: CONSTRAINTS,
     metrics,
     onEvent,
   });
@@ -37,6 +51,8 @@ export type ServicePolicy = ReturnType<typeof createPolicy>;
 export type Permission = ServicePolicy["permissions"][number];
 /** A guard that lets a caller with the permission pass. */
 export type Permit = (permission: Permission) => Guard;
+/** Who holds what. Names of roles are text: stored definitions bring others than those above. */
+export type ServiceAssignments = Assignments;
 
 /** Binds the policy, so that routes say no more than what they need. */
 export function createPermit(policy: ServicePolicy): Permit {

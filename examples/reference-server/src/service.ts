@@ -2,6 +2,7 @@ import { approvalRoutes, createApprovals, type ApprovalEvent } from "@portcullis
 import { auditRequests, auditRoutes, createAudit, createSigner } from "@portcullis/audit";
 import { authenticate, authRoutes, createAuth, createUserDirectory, type Auth } from "@portcullis/auth";
 import {
+  allOf,
   type App,
   clientIp,
   type Clock,
@@ -10,6 +11,7 @@ import {
   createApp,
   type Guard,
   type OnFault,
+  type Principal,
   type Route,
   securityHeaders,
   systemClock,
@@ -18,9 +20,13 @@ import { prometheusMetrics } from "@portcullis/core/prometheus";
 import { createDecisionCache } from "@portcullis/decision-cache";
 import { createEncryptedStore, createEncryption, createKeyring } from "@portcullis/encryption";
 import { createRateLimiter, lintRateLimits } from "@portcullis/rate-limit";
+import { assertGuarded, createAssignments, loadAssignments, manifest, trustIdentityHeaders } from "@portcullis/rbac";
 import { createWebhooks, type Webhooks } from "@portcullis/webhooks";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
+import { accessRoutes, OWN_ACCOUNT } from "./access/access-routes.js";
+import { departmentSchema } from "./access/department.js";
+import { refuseDisabledAccounts } from "./access/forwarded-accounts.js";
 import { createCollection } from "./collection.js";
 import type { Config } from "./config.js";
 import { decisionRoutes } from "./decisions/decision-routes.js";
@@ -33,7 +39,7 @@ import type { ServiceStore } from "./open-store.js";
 import { auditRecorder } from "./operations/audit-recorder.js";
 import { rateLimitRoutes } from "./operations/rate-limit-routes.js";
 import { docsRoutes, systemRoutes } from "./operations/system-routes.js";
-import { createPermit, createPolicy } from "./permissions.js";
+import { createPermit, createPolicy, type ServiceAssignments } from "./permissions.js";
 import { requestLog } from "./request-log.js";
 import { EVENTS } from "./webhooks/event-catalogue.js";
 import { webhookRoutes } from "./webhooks/webhook-routes.js";
@@ -54,6 +60,7 @@ export interface ServiceOptions {
 export interface Service {
   readonly app: App;
   readonly auth: Auth;
+  readonly assignments: ServiceAssignments;
   readonly webhooks: Webhooks<typeof EVENTS>;
   /** Starts the webhook worker. */
   start(): void;
@@ -78,10 +85,17 @@ export function createService({ config, secrets, store, logger, clock = systemCl
 
   const policy = createPolicy(metrics, record.rbac);
   const permit = createPermit(policy);
+  const assignments = createAssignments(policy, {
+    store,
+    rolesOrgId: config.operatorOrganisation,
+    clock,
+    onEvent: record.assignment,
+  });
 
+  const users = createUserDirectory({ store });
   const auth = createAuth({
     store,
-    users: createUserDirectory({ store }),
+    users,
     secrets: secrets.jwtSecrets,
     apiKeyPeppers: secrets.apiKeyPeppers,
     clock,
@@ -128,7 +142,10 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     onEvent: record.webhook,
   });
 
-  const approvers = { canApprove: (principal: Parameters<typeof policy.check>[0]) => policy.check(principal, "workflows.approve").allowed };
+  // Approvals go by the credential's principal: what it holds now is the store's to say.
+  const canApprove = async (principal: Principal): Promise<boolean> =>
+    policy.check(await assignments.resolve(principal), "workflows.approve").allowed;
+  const approvers = { canApprove };
   const approvals = createApprovals({
     store,
     prefix: "/api",
@@ -166,6 +183,14 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     }),
     ...integrationRoutes({ permit, integrations: createCollection(integrations, "integrations", integrationSchema) }),
     ...webhookRoutes({ permit, webhooks }),
+    ...accessRoutes({
+      ...{ policy, permit, assignments, users },
+      departments: createCollection(store.records, "departments", departmentSchema),
+      isDisabled: async (id) => (await store.subjects.read(id)).disabled,
+      manifest: () => entries,
+      record: record.accessChange,
+      policyDecisionPoint: config.publicUrl,
+    }),
     ...auditRoutes(audit, {
       prefix: "/api",
       guards: [permit("audit.read")],
@@ -185,13 +210,30 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     requestLog(logger),
     cors({ origins: config.corsOrigins }),
     auditRequests(audit),
-    limiter.limitUnauthenticated(authenticate(auth, { required: false, mustChangePassword: "allow" })),
+    limiter.limitUnauthenticated(
+      allOf("authentication", [
+        authenticate(auth, { required: false, mustChangePassword: "allow" }),
+        trustIdentityHeaders({
+          callers: config.trustedCallers,
+          ...(config.serviceName === undefined ? {} : { audience: config.serviceName }),
+          ...{ store, clock, metrics },
+          onEvent: record.trustedCaller,
+        }),
+        refuseDisabledAccounts(store.subjects),
+      ]),
+    ),
+    loadAssignments(assignments),
     limiter.limitAuthenticated(),
   ];
+  const routes = [...documented, ...docsRoutes(documented)];
+  const entries = manifest(routes, guards);
+  // A forgotten guard is found out here, not by whoever comes first.
+  assertGuarded(entries, OWN_ACCOUNT);
 
   return Object.freeze({
-    app: createApp({ guards, routes: [...documented, ...docsRoutes(documented)], renderProblem: renderInEnvelope, onFault }),
+    app: createApp({ guards, routes, renderProblem: renderInEnvelope, onFault }),
     auth,
+    assignments,
     webhooks,
     start: () => webhooks.start(),
     async stop() {

@@ -10,6 +10,10 @@ const VARIABLES: Readonly<Record<string, string>> = {
   trustedProxies: "TRUSTED_PROXIES",
   origins: "CORS_ORIGINS",
   "egress.allow": "WEBHOOK_ALLOW",
+  callers: "TRUSTED_CALLERS",
+  "trustIdentityHeaders.callers": "TRUSTED_CALLERS",
+  "trustIdentityHeaders.audience": "SERVICE_NAME",
+  "authzenRoutes.policyDecisionPoint": "PUBLIC_URL",
 };
 
 /**

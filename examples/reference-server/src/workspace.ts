@@ -1,8 +1,9 @@
 import { type Facts, type Principal, principalFact, ProblemError, problems } from "@portcullis/core";
+import { resolvedPrincipalFact } from "@portcullis/rbac";
 
-/** The caller. @throws {ProblemError} 1001, where no guard has refused the anonymous before. */
+/** The caller, with the roles that the store says it has now. @throws {ProblemError} 1001, where no guard has refused the anonymous before. */
 export function callerOf(facts: Facts): Principal {
-  const principal = facts.get(principalFact);
+  const principal = facts.get(resolvedPrincipalFact) ?? facts.get(principalFact);
   if (principal === undefined) throw new ProblemError(problems.unauthenticated());
   return principal;
 }

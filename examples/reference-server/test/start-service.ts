@@ -10,7 +10,7 @@ import { loadSecrets } from "../src/development-secrets.js";
 import { createLogger } from "../src/logger.js";
 import { openStore } from "../src/open-store.js";
 import { seed } from "../src/seed.js";
-import { createService } from "../src/service.js";
+import { createService, type Service } from "../src/service.js";
 import { flipAuditBit } from "../src/story/corrupt-audit.js";
 import { startReceiver } from "../src/story/receiver.js";
 import type { World } from "../src/story/story.js";
@@ -23,26 +23,35 @@ export type StoreKind = "memory" | "sqlite" | "postgres and redis";
 export interface TestWorld extends World {
   /** Everything that was narrated and logged. */
   readonly lines: readonly string[];
+  readonly clock: Clock;
+  readonly service: Service;
   close(): Promise<void>;
 }
 
 /** Starts the whole service in this process, on a real port, with a clock that tests move. */
-export async function startService(framework: keyof typeof FRAMEWORKS, kind: StoreKind): Promise<TestWorld> {
+export async function startService(
+  framework: keyof typeof FRAMEWORKS,
+  kind: StoreKind,
+  environment: Readonly<Record<string, string>> = {},
+): Promise<TestWorld> {
   const directory = await mkdtemp(join(tmpdir(), "portcullis-e2e-"));
   const receiver = await startReceiver();
-  const config = await configOf(kind, directory, receiver.address);
+  const config = await configOf(kind, directory, receiver.address, environment);
   const clock = createManualClock(Date.now());
   const lines: string[] = [];
   const logger = createLogger({ logLevel: "info" }, { write: (line) => void lines.push(line) });
   const store = await openStore(config, clock satisfies Clock);
   const service = createService({ config, secrets: await loadSecrets(config), store, logger, clock });
-  await seed(service.auth);
+  await service.assignments.refresh();
+  await seed(service);
   const server = await FRAMEWORKS[framework](service.app, { port: 0, host: "127.0.0.1" });
   service.start();
   return {
     url: () => server.url,
     receiver,
     lines,
+    clock,
+    service,
     passTime: async (ms) => clock.advance(ms),
     readDatabase: () => readDatabase(kind, config),
     ...(kind === "memory" ? {} : { corruptAudit: () => flipAuditBit(config.databaseUrl) }),
@@ -57,7 +66,12 @@ export async function startService(framework: keyof typeof FRAMEWORKS, kind: Sto
   };
 }
 
-async function configOf(kind: StoreKind, directory: string, receiver: string): Promise<Config> {
+async function configOf(
+  kind: StoreKind,
+  directory: string,
+  receiver: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<Config> {
   const databaseUrl = kind === "memory" ? "memory:" : kind === "sqlite" ? `file:${join(directory, "test.db")}` : await postgresUrl();
   return parseConfig({
     DATABASE_URL: databaseUrl,
@@ -65,6 +79,7 @@ async function configOf(kind: StoreKind, directory: string, receiver: string): P
     WEBHOOK_ALLOW: receiver,
     CORS_ORIGINS: "https://app.example",
     ...(kind === "postgres and redis" ? { REDIS_URL: redisUrl() } : {}),
+    ...environment,
   });
 }
 

@@ -188,6 +188,13 @@ describe("API keys", () => {
     expect(codeOf(await auth.refresh(key))).toBe(1002);
   });
 
+  it("AUTH-K9 a trusted caller makes no key for whom it speaks: the key would outlive its say", async () => {
+    const { auth, caller } = await createFixtureWithKey();
+    const forwarded: Principal = { ...caller, authMethod: "forwarded", via: "billing" };
+    expect(codeOf(await auth.apiKeys.create(forwarded, { name: "durable" }))).toBe(1101);
+    expect(valueOf(await auth.apiKeys.list(caller))).toHaveLength(1);
+  });
+
   it("AUTH-K9 a key gets roles and scopes of its maker only", async () => {
     const { auth, caller } = await createFixtureWithKey();
     const bounded = { ...caller, scopes: ["a", "b"] } as Principal;

@@ -3,7 +3,7 @@ import type { Audit, AuditEventInput } from "@portcullis/audit";
 import type { AuthEvent } from "@portcullis/auth";
 import { correlationIdFact, type Facts } from "@portcullis/core";
 import type { LimitedBy, RateLimitEvent } from "@portcullis/rate-limit";
-import type { RbacEvent } from "@portcullis/rbac";
+import type { AssignmentEvent, RbacEvent, TrustedCallerEvent } from "@portcullis/rbac";
 import type { WebhookEvent } from "@portcullis/webhooks";
 import type { Logger } from "pino";
 import { callerOf } from "../workspace.js";
@@ -12,12 +12,19 @@ import { callerOf } from "../workspace.js";
 export interface AuditRecorder {
   readonly auth: (event: AuthEvent) => void;
   readonly rbac: (event: RbacEvent) => void;
+  readonly assignment: (event: AssignmentEvent) => void;
+  readonly trustedCaller: (event: TrustedCallerEvent) => void;
   readonly rateLimit: (event: RateLimitEvent) => void;
   readonly approval: (event: ApprovalEvent) => void;
   readonly webhook: (event: WebhookEvent) => void;
   /** Resolves once it is recorded: what cannot be recorded must not be done. */
   readonly limitChange: (facts: Facts, change: LimitChange) => Promise<unknown>;
+  /** As `limitChange`, of who may do what. */
+  readonly accessChange: (facts: Facts, change: Change) => Promise<unknown>;
 }
+
+/** What somebody is about to do. */
+export type Change = Pick<AuditEventInput, "action" | "target" | "details">;
 
 /** What an administrator is about to do to somebody's limits. */
 export interface LimitChange {
@@ -37,6 +44,11 @@ const ANONYMOUS = { type: "anonymous", id: "anonymous" } as const;
  * that cannot be stored is logged as a fault. The request itself is recorded by the `auditRequests` guard.
  */
 export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): AuditRecorder {
+  const attempt = (facts: Facts, change: Change): Promise<unknown> => {
+    const { type, id, workspaceId } = callerOf(facts);
+    const correlationId = facts.get(correlationIdFact);
+    return audit.append({ category: "admin", outcome: "attempted", actor: { type, id }, correlationId, workspaceId, ...change });
+  };
   const write = (entry: Entry): void => {
     Promise.resolve(audit.append(entry)).catch((error: unknown) => logger.error({ err: error, action: entry.action }, "audit event lost"));
   };
@@ -67,6 +79,29 @@ export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): Aud
         details: { permission, guard: event.guard, role: event.role, grant: event.grant, policyVersion: event.policyVersion },
       });
     },
+    assignment(event: AssignmentEvent) {
+      const { kind, actorId, reason, ...details } = event;
+      write({
+        category: "admin",
+        action: "change" in event ? `role.${event.change}` : "roles.replace",
+        outcome: kind === "roles_changed" || kind === "assignment_changed" ? "success" : "denied",
+        actor: actorId === "program" ? SYSTEM : { type: "user", id: actorId },
+        target: "subjectId" in event ? { type: "user", id: event.subjectId } : { type: "policy" },
+        reason,
+        details,
+      });
+    },
+    trustedCaller({ kind, reason, callerId, ip }: TrustedCallerEvent) {
+      write({
+        category: kind === "identity_accepted" ? "authentication" : "security",
+        action: kind.replace("_", "."),
+        // Headers beside a credential that names the same user are superfluous; all others that are not accepted are believed by nobody.
+        outcome: reason === "accepted" || reason === "credential_wins" ? "success" : "denied",
+        actor: callerId === undefined ? ANONYMOUS : { type: "service", id: callerId },
+        reason,
+        ip,
+      });
+    },
     rateLimit(event: RateLimitEvent) {
       switch (event.type) {
         // A flood must not become a flood of audit entries: refusals are metrics and the request's own entry.
@@ -85,19 +120,10 @@ export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): Aud
       }
     },
     limitChange(facts: Facts, { action, holder, ms }: LimitChange) {
-      const { type, id, workspaceId } = callerOf(facts);
       const [kind, name] = Object.entries(holder)[0] as [string, string]; // a holder has one name
-      return audit.append({
-        category: "admin",
-        action,
-        outcome: "attempted",
-        actor: { type, id },
-        target: { type: kind, id: name },
-        correlationId: facts.get(correlationIdFact),
-        workspaceId,
-        ...(ms === undefined ? {} : { details: { ms } }),
-      });
+      return attempt(facts, { action, target: { type: kind, id: name }, ...(ms === undefined ? {} : { details: { ms } }) });
     },
+    accessChange: attempt,
     approval(event: ApprovalEvent) {
       const { type, approval } = event;
       const decision = approval.decision;

@@ -99,8 +99,14 @@ export function describeApi(routes: readonly Route[]): JsonSchema {
 }
 
 function toJsonSchema(schema: Schema): JsonSchema {
-  // Every route of this service and of the packages describes its input with zod.
-  if (!(schema instanceof z.ZodType)) throw new TypeError("A route has a schema that is not zod's; teach toJsonSchema its kind.");
+  if (!(schema instanceof z.ZodType)) return describedBySelf(schema);
   const { $schema: _dialect, ...rest } = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
   return rest as JsonSchema; // JSON by construction
+}
+
+// Standard JSON Schema (standardschema.dev): schemas that need no library to be described.
+function describedBySelf(schema: Schema): JsonSchema {
+  const { jsonSchema } = schema["~standard"] as { readonly jsonSchema?: { input(options: { readonly target: string }): JsonSchema } };
+  if (jsonSchema === undefined) throw new TypeError("A route has a schema that cannot describe itself; teach toJsonSchema its kind.");
+  return jsonSchema.input({ target: "draft-2020-12" });
 }

@@ -110,7 +110,9 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
 
   return Object.freeze({
     async create(caller: Principal, key: NewApiKey): Promise<AuthResult<CreatedApiKey>> {
-      if (caller.type !== "user") return denied(problems.forbidden({ detail: "Only people make API keys. Log in to make one." }));
+      // Nor does a trusted caller for somebody: the key would outlive its say, and may more than it was trusted with.
+      if (caller.type !== "user" || caller.via !== undefined)
+        return denied(problems.forbidden({ detail: "Only people make API keys. Log in to make one." }));
       const problem = refusalOf(caller, key);
       if (problem !== undefined) return denied(problem);
       const text = createApiKeyText(settings.apiKeys, random);

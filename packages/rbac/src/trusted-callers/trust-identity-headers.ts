@@ -55,7 +55,7 @@ export type TrustedCallerEvent = {
 export interface TrustIdentityHeadersOptions<RoleName extends string = string> {
   /**
    * Who may say on whose behalf it calls; the first that is proven counts. Everybody else's identity headers are taken out of the
-   * request and ignored.
+   * request and ignored. `[]`: nobody.
    */
   readonly callers: readonly TrustedCaller<RoleName>[];
   /** For callers that sign: where nonces are kept, so that a request is accepted once; shared by all processes. */
