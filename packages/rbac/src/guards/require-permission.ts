@@ -65,7 +65,7 @@ export function requirePermission<Key extends string>(
       const decision = decide(principal, owner);
       if (!decision.allowed)
         return denial({ rbac, guard: name, decision, principal, request, asked: asked ?? { permission: decision.permission } });
-      publishScope(request.facts, owner);
+      if (owner !== undefined) publishScope(request.facts, owner);
       publish(request.facts, decision);
       return ALLOW;
     },
