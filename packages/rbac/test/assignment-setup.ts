@@ -73,11 +73,11 @@ export function actor(id: string, more: Partial<UserPrincipal> = {}): Principal 
 }
 
 /** A key of somebody's, made for less than its owner may. */
-export function keyOf(ownerId: string, scopes: readonly string[] | undefined): Principal {
+export function keyOf(ownerId: string, scopes: readonly string[] | undefined, roles: readonly string[] = ["owner"]): Principal {
   return {
     type: "apiKey",
     ...{ id: `key of ${ownerId}`, keyId: "k", ownerId, orgId: ACME, workspaceId: undefined },
-    ...{ roles: ["owner"], orgRoles: [], scopes },
+    ...{ roles, orgRoles: [], scopes },
     authMethod: "apiKey",
   };
 }

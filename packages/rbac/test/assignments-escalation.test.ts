@@ -83,7 +83,7 @@ test("RBAC-27 whoever belongs to an organisation has no say where there is none"
   expect((await process.assignments.assign(actor("ada"), at("bob", ""), { role: "viewer" })).reason).toBe("wrong_org");
 });
 
-test("RBAC-27 an API key gives what its owner has and its scopes cover; one made for less gives no persona", async () => {
+test("RBAC-27 an API key gives what its owner has and its scopes cover; none gives a persona", async () => {
   const process = await withHolders({ ada: [{ role: "owner" }, { persona: "manager" }] });
   const give = async (scopes: readonly string[] | undefined, held: Names) =>
     process.assignments.assign(keyOf("ada", scopes), at("bob"), held);
@@ -94,7 +94,7 @@ test("RBAC-27 an API key gives what its owner has and its scopes cover; one made
   });
   expect((await give(["users.manage"], { orgRole: "editor" })).allowed).toBe(false);
   expect(await give(["workflows.*"], { persona: "manager" })).toMatchObject({ reason: "out_of_scope" });
-  expect(await give(["*"], { persona: "manager" })).toMatchObject({ allowed: true });
+  expect(await give(["*"], { persona: "manager" })).toMatchObject({ reason: "persona_required" });
   expect(await give(undefined, { role: "admin" })).toMatchObject({ allowed: true });
   expect((await process.assignments.assign(keyOf("mallory", undefined), at("bob"), { role: "viewer" })).reason).toBe("no_roles");
 });

@@ -28,11 +28,14 @@ describe("a resolved principal", () => {
     expect((await assignments.resolve(actor("bob", { orgId: undefined }))).roles).toEqual(["member"]);
   });
 
-  test("an API key has its owner's roles, within its scopes, and is denied what its owner is", async () => {
+  test("an API key has those roles of its owner that it names, within its scopes, no persona, and is denied what its owner is", async () => {
     const { assignments, rbac } = startProcess();
     await assignments.assign("program", at("bob"), { role: "admin" });
     await assignments.assign("program", at("bob"), { role: "frozen" });
-    const may = async (scopes: readonly string[] | undefined) => rbac.permissionsOf(await assignments.resolve(keyOf("bob", scopes)));
+    await assignments.assign("program", at("bob"), { persona: "ceo" });
+    const may = async (scopes: readonly string[] | undefined) =>
+      rbac.permissionsOf(await assignments.resolve(keyOf("bob", scopes, ["admin", "owner"])));
+    expect(await assignments.resolve(keyOf("bob", undefined, ["viewer"]))).toMatchObject({ roles: ["frozen"], personas: [] });
     expect(await may(["*.approve"])).toEqual([]);
     expect(await may(["workflows.delete", "organisation.delete"])).toEqual(["workflows.delete"]);
     expect(await may(undefined)).toContain("users.manage");

@@ -13,7 +13,7 @@ const roles = compileRoles(
 );
 
 function unionsOf(onUnknownRole: () => void = () => {}) {
-  return new RoleUnions(roles, universe.words, onUnknownRole);
+  return new RoleUnions(roles, universe, onUnknownRole);
 }
 
 describe("what is remembered of role lists", () => {

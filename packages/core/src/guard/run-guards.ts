@@ -65,20 +65,21 @@ export function createGuardChain(guards: readonly Guard[], onFault: OnFault = ig
  */
 export function allOf(name: string, guards: readonly Guard[]): Guard {
   const chain = createGuardChain(guards);
-  return {
-    name,
-    parts: chain.guards,
-    check(request) {
-      const run = chain.run(request);
-      return run instanceof Promise ? run.then(toVerdict) : toVerdict(run);
-    },
+  const check: Guard["check"] = (request) => {
+    const run = chain.run(request);
+    return run instanceof Promise ? run.then(toVerdict) : toVerdict(run);
   };
+  COMPOSED.set(check, chain.guards);
+  return { name, parts: chain.guards, check };
 }
 
 function partsOf(guard: Guard): readonly Guard[] {
   // Its own only: with Object.prototype polluted by an empty list, no guard at all would be asked (CWE-1321).
-  return (Object.hasOwn(guard, "parts") ? guard.parts : undefined) ?? [guard];
+  const parts = COMPOSED.get(guard.check);
+  return parts !== undefined && Object.hasOwn(guard, "parts") && guard.parts === parts ? parts : [guard];
 }
+
+const COMPOSED = new WeakMap<Guard["check"], readonly Guard[]>();
 
 class ChainRun {
   #headers: HeaderList | undefined;

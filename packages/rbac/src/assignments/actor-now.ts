@@ -53,6 +53,8 @@ export function giversOf(
 
 function lastsAsLong(held: Assignment, { expiresAt = Infinity, to }: Lasting, subjectId: string): boolean {
   if ((held.expiresAt ?? Infinity) < expiresAt) return false;
-  if (held.activatableForMs === undefined || to?.subjectId !== subjectId) return true;
+  if (held.activatableForMs === undefined) return true;
+  if (to === undefined) return false; // stored roles stay: an activation does not
+  if (to.subjectId !== subjectId) return true;
   return to.activatableForMs !== undefined && to.activatableForMs <= held.activatableForMs;
 }

@@ -114,7 +114,7 @@ export interface Assignments<RoleName extends string = string, OrgRoleName exten
 
   /**
    * The principal with what the store says its subject holds now, in the place of the roles of its credential. Those of an API key
-   * are its owner's, and its scopes still bound it. A principal that a trusted caller vouches for may no more than by the roles that
+   * are its owner's, as far as it names them, and its scopes still bound it; it has no personas. A principal that a trusted caller vouches for may no more than by the roles that
    * caller named, and nothing that any of its roles denies. The system's own principals hold nothing in a store and are given back as they are.
    *
    * At once where it was read within `maxStalenessMs`; a promise where it must be read.

@@ -34,7 +34,11 @@ export function escalationByGiving(
   if (kind === "role") {
     const denied = rbac.describeRole(name)?.denied ?? [];
     const lost = denied.filter((key) => others.some((other) => givenBy(rbac, orgId, other).includes(key)));
-    return refusalOf(rbac.canGrant(actor, { role: name }, here)) ?? escalationByPermissions(rbac, actor, lost);
+    return (
+      refusalOf(rbac.canGrant(actor, { role: name }, here)) ??
+      escalationByPermissions(rbac, actor, lost) ??
+      escalationByInheriting(rbac, rbac, actor, name)
+    );
   }
   const places = departments.length === 0 ? [here] : departments.map((department) => ({ ...here, scope: { department } }));
   return places.map((place) => refusalOf(rbac.canGrant(actor, { orgRole: name }, place))).find((refusal) => refusal !== undefined);
@@ -74,7 +78,23 @@ export function escalationByRoles(before: AnyRbac, after: AnyRbac, actor: Identi
     ...(was?.denied ?? []).filter((key) => is?.denied.includes(key) !== true),
     ...(is?.denied ?? []).filter((key) => was?.denied.includes(key) === false),
   ]);
-  return escalationByPermissions(before, actor, [...new Set(touched)]);
+  const named = roles.filter((role) => after.roles.includes(role));
+  return (
+    escalationByPermissions(before, actor, [...new Set(touched)]) ??
+    named.map((role) => escalationByInheriting(before, after, actor, role)).find((refusal) => refusal !== undefined)
+  );
+}
+
+// Where a guard asks for a role, one that inherits it passes, whatever it denies: who gives it has that role, or all that it gives.
+function escalationByInheriting(before: AnyRbac, after: AnyRbac, actor: Identity, name: string): Escalation | undefined {
+  const queue = new Set(after.describeRole(name)?.inherits);
+  for (const junior of queue) {
+    for (const next of after.describeRole(junior)?.inherits ?? []) queue.add(next);
+    if (before.roles.includes(junior) && before.checkRoles(actor, [junior]).allowed) continue;
+    const refusal = escalationByPermissions(before, actor, after.describeRole(junior)?.allowed ?? []);
+    if (refusal !== undefined) return refusal;
+  }
+  return undefined;
 }
 
 function linesOf(role: RoleDescription | undefined): readonly string[] {
@@ -91,8 +111,11 @@ function escalationByPersona(rbac: AnyRbac, actor: Identity, name: string): Esca
   if (actor.scopes !== undefined && !actor.scopes.includes("*")) return { reason: "out_of_scope", missing: [] };
   const accesses = ACCESSES.filter((access) => rbac.checkPersona({ roles: [], personas: [name] }, access).allowed);
   if (accesses.length === 0) return { reason: "persona_required", missing: [] };
-  const refused = accesses.map((access) => rbac.checkPersona(actor, access)).find(({ allowed }) => !allowed);
-  return refused === undefined ? undefined : { reason: refused.reason, missing: [] };
+  if (rbac.checkPersona(actor, [name]).allowed) return undefined;
+  // Guards may ask for a persona by its name: one of the same rank is given by whoever has it, a lower one by whoever may more.
+  const having = ACCESSES.filter((access) => rbac.checkPersona(actor, access).allowed);
+  const mayMore = having.length > accesses.length && accesses.every((access) => having.includes(access));
+  return mayMore ? undefined : { reason: "persona_required", missing: [] };
 }
 
 /** What an assignment gives when it is active. */

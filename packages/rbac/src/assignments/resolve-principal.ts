@@ -13,23 +13,26 @@ export function resolveFrom(
   const active = assignments.filter((assignment) => isActive(assignment, now));
   const isForwarded = principal.via !== undefined;
   const held = namesOf(active, "role");
-  const { roles, scopes } = isForwarded ? vouchedFor(rbac, principal, held) : { roles: held, scopes: principal.scopes };
+  const isKey = principal.type === "apiKey";
+  const { roles, scopes } = isForwarded || isKey ? namedOnly(rbac, principal, held) : { roles: held, scopes: principal.scopes };
   return Object.freeze({
     ...principal,
     roles: Object.freeze(roles),
     orgRoles: Object.freeze(isForwarded ? [] : namesOf(active, "orgRole")),
     scopedDepartments: Object.freeze([...new Set(active.flatMap(({ departments }) => departments))]),
-    personas: Object.freeze(isForwarded ? [] : namesOf(active, "persona")),
+    // A key is nobody: guards that ask for a person are not for it.
+    personas: Object.freeze(isForwarded || isKey ? [] : namesOf(active, "persona")),
     scopes,
     subjectEpoch: epoch,
   });
 }
 
 /**
- * A trusted caller speaks for its users with the roles it was given, not with all that they have elsewhere (RBAC-23). What denies
- * them something it cannot leave out: such a role stays, and what else it gives is bounded to what the named ones give.
+ * A trusted caller speaks for its users with the roles it was given, not with all that they have elsewhere (RBAC-23), and a key has the
+ * roles that it was made with, as far as its owner still has them. What denies something cannot be left out: such a role stays, and
+ * what else it gives is bounded to what the named ones give.
  */
-function vouchedFor(rbac: AnyRbac, principal: Principal, held: readonly string[]): Pick<Principal, "roles" | "scopes"> {
+function namedOnly(rbac: AnyRbac, principal: Principal, held: readonly string[]): Pick<Principal, "roles" | "scopes"> {
   const named = held.filter((role) => principal.roles.includes(role));
   const denying = held
     .filter((role) => !named.includes(role))

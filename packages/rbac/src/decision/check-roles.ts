@@ -33,6 +33,8 @@ export function checkOrgMutation(policy: Policy, identity: Identity | undefined,
     const union = unionOf(policy, identity, options);
     if (typeof union === "string" || identity === undefined)
       return makeRoleDecision(policy, typeof union === "string" ? union : "unauthenticated");
+    // Denials are of permissions, and changing an organisation is none; but who is denied everything is denied that too.
+    if (union.deniesAll) return makeRoleDecision(policy, "explicit_deny");
     const { reason, role, scope } = findOrgRole(policy.orgRoles, identity, options, ({ mutates }) => mutates);
     const because = { role: role?.name, scope };
     return makeRoleDecision(policy, reason === "granted" && !isUnbounded(identity) ? "out_of_scope" : reason, because);
@@ -47,7 +49,9 @@ export function checkPersona(policy: Policy, identity: Identity | undefined, wan
   try {
     const personas = own(identity, "personas");
     const role = Array.isArray(personas) ? (personas as readonly unknown[]).find((name) => satisfies(policy, name, wanted)) : undefined;
-    return makeRoleDecision(policy, role === undefined ? "persona_required" : "granted", {
+    // A persona lets pass where a guard asks for one: a credential made for less than everything does not carry it.
+    const reason = role === undefined ? "persona_required" : isUnbounded(identity) ? "granted" : "out_of_scope";
+    return makeRoleDecision(policy, reason, {
       role: role as string | undefined,
       scope: undefined,
     }); // a key of the policy's personas

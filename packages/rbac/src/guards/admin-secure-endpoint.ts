@@ -52,7 +52,7 @@ export function adminSecureEndpoint<Key extends string, RoleName extends string,
   });
   const parts = endpoint.parts ?? [];
   // In front of the permission: which permissions exist is no business of those who administer nothing.
-  const place = parts.findIndex(({ name }) => name === "require-permission");
+  const place = parts.findLastIndex(({ name }) => name === "require-permission");
   return Object.freeze({
     ...allOf("admin-secure-endpoint", [...parts.slice(0, place), roleGuard, ...parts.slice(place)]),
     meta: endpoint.meta ?? {},

@@ -8,5 +8,5 @@ export const resolvedPrincipalFact: FactKey<Principal> = createFactKey<Principal
 
 /** Whom guards decide about: taken from facts, which are set once and frozen, and from nothing else of the request (RBAC-14). */
 export function callerOf(request: GuardRequest): Principal | undefined {
-  return request.facts.get(resolvedPrincipalFact) ?? request.facts.get(principalFact);
+  return request.facts.get(resolvedPrincipalFact) ?? request.facts.get(principalFact) ?? undefined;
 }

@@ -16,5 +16,8 @@ export const checkedScopeFact: FactKey<Scope> = createFactKey<Scope>("checked-sc
 export function publishScope(facts: Facts, asked: CheckOptions | undefined): void {
   const scope = asked === undefined ? undefined : (own(asked, "scope") as Scope | undefined); // asked: made by ownerReader
   const department = scope === undefined ? undefined : normaliseDepartment(scope.department);
-  if (department !== undefined && facts.get(checkedScopeFact) === undefined) facts.set(checkedScopeFact, Object.freeze({ department }));
+  const published = facts.get(checkedScopeFact);
+  if (department === undefined || published?.department === department) return;
+  // A second one that differs throws: a handler could not tell which of the two was checked for what.
+  facts.set(checkedScopeFact, Object.freeze({ department }));
 }

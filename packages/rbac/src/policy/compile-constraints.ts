@@ -42,15 +42,21 @@ export function parseConstraints(definitions: unknown): ParsedConstraints {
   return Object.freeze({ static: parseList("constraints.static", statics), dynamic: parseList("constraints.dynamic", dynamic) });
 }
 
-/** Constraints over the roles that there are. */
+/**
+ * Constraints over the roles that there are.
+ *
+ * They may not fit roles from a store, which an earlier release of the program wrote. Then a role that is not there is held by nobody,
+ * and one that nobody could hold counts for nothing: to refuse all of them would lock everybody out.
+ */
 export class Constraints {
   readonly #assigned: readonly Constraint[];
   readonly #active: readonly Constraint[];
 
   /** @throws {RbacError} `unknown_role`, `invalid_constraint` */
-  constructor(parsed: ParsedConstraints, roles: ReadonlyMap<string, Role>) {
+  constructor(parsed: ParsedConstraints, roles: ReadonlyMap<string, Role>, onMismatch: "refuse" | "ignore" = "refuse") {
     this.#assigned = parsed.static;
     this.#active = [...parsed.static, ...parsed.dynamic];
+    if (onMismatch === "ignore") return;
     for (const { name, roles: apart } of this.#active) {
       const unknown = apart.find((role) => !roles.has(role));
       if (unknown !== undefined) unknownRole(name, unknown);

@@ -203,8 +203,8 @@ export class CompiledRbac<
   #compile(definitions: unknown, version: number, unknownGrants: "refuse" | "ignore"): Policy {
     const { orgRoles, personas, namePattern, constraints: parsed } = this.#base;
     const roles = compileRoles(definitions, this.#universe, namePattern, unknownGrants);
-    const constraints = new Constraints(parsed, roles);
-    const unions = new RoleUnions(roles, this.#universe.words, () => this.#instruments.unknownRole(), constraints);
+    const constraints = new Constraints(parsed, roles, unknownGrants);
+    const unions = new RoleUnions(roles, this.#universe, () => this.#instruments.unknownRole(), constraints);
     const shelf = createShelf(roles.size, this.#universe.size);
     this.#instruments.policyVersion(version);
     return { version, roles, unions, constraints, orgRoles, personas, known: new KnownIdentities(), shelf };

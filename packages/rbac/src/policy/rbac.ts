@@ -173,7 +173,10 @@ export interface RoleDescription<Key extends string = string> {
 export interface ReplaceRolesOptions {
   /** The version they have from now on, more than the one before; default one more. */
   readonly policyVersion?: number;
-  /** What is done with grants and denials that cover no declared permission: `refuse` (default) or `ignore`. */
+  /**
+   * What is done with grants and denials that cover no declared permission, and with constraints that name roles which are not there or
+   * that a role breaks by itself: `refuse` (default) or `ignore`.
+   */
   readonly unknownGrants?: "refuse" | "ignore";
 }
 

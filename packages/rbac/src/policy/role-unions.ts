@@ -1,5 +1,5 @@
 import type { Constraints } from "./compile-constraints.js";
-import { addMask } from "./compile-permissions.js";
+import { addMask, hasBit } from "./compile-permissions.js";
 import type { Role } from "./compile-roles.js";
 
 /** What a list of roles amounts to: everything allowed by one and denied by none. */
@@ -9,6 +9,8 @@ export interface RoleUnion {
   readonly effective: Uint32Array;
   /** Whether a constraint keeps these roles apart: then they count for nothing. */
   readonly isApart: boolean;
+  /** Whether they deny every permission there is. */
+  readonly deniesAll: boolean;
   /** By the permission's bit, what decides about it, where that was found out: see `decideByRoles`. Empty for a large universe. */
   readonly rows: Uint16Array;
   readonly next: Map<string, RoleUnion>;
@@ -32,10 +34,11 @@ export class RoleUnions {
 
   constructor(
     private readonly byName: ReadonlyMap<string, Role>,
-    private readonly words: number,
+    private readonly universe: { readonly size: number; readonly words: number },
     private readonly onUnknownRole: () => void,
     private readonly constraints?: Constraints,
   ) {
+    const { words } = universe;
     this.#rows = words * 32 <= MOST_ROWS ? words * 32 : 0;
     const bytes = words * Uint32Array.BYTES_PER_ELEMENT + this.#rows * Uint16Array.BYTES_PER_ELEMENT + BYTES_BESIDE;
     this.#most = Math.floor(MOST_BYTES / bytes);
@@ -74,15 +77,16 @@ export class RoleUnions {
     if (this.#unions >= this.#most) this.#forget();
     this.#unions += 1;
     const roles = [...union.roles, role];
-    const allow = new Uint32Array(this.words);
-    const deny = new Uint32Array(this.words);
+    const allow = new Uint32Array(this.universe.words);
+    const deny = new Uint32Array(this.universe.words);
     for (const each of roles) {
       addMask(allow, each.allow);
       addMask(deny, each.deny);
     }
     for (let word = 0; word < allow.length; word += 1) allow[word] = (allow[word] ?? 0) & ~(deny[word] ?? 0);
     const isApart = this.constraints?.violationOf(roles, "active") !== undefined;
-    return { roles, effective: allow, isApart, rows: new Uint16Array(this.#rows), next: new Map() };
+    const deniesAll = hasAll(deny, this.universe.size);
+    return { roles, effective: allow, isApart, deniesAll, rows: new Uint16Array(this.#rows), next: new Map() };
   }
 
   #forget(): void {
@@ -91,6 +95,18 @@ export class RoleUnions {
   }
 
   #empty(): RoleUnion {
-    return { roles: [], effective: new Uint32Array(this.words), isApart: false, rows: new Uint16Array(this.#rows), next: new Map() };
+    return {
+      roles: [],
+      effective: new Uint32Array(this.universe.words),
+      isApart: false,
+      deniesAll: false,
+      rows: new Uint16Array(this.#rows),
+      next: new Map(),
+    };
   }
+}
+
+function hasAll(mask: Uint32Array, size: number): boolean {
+  for (let bit = 0; bit < size; bit += 1) if (!hasBit(mask, bit)) return false;
+  return true;
 }
