@@ -10,12 +10,23 @@ import type { Config } from "./config.js";
 export type ServiceStore = Ports & StoreLifecycle;
 
 const STATE_DEADLINE_MS = 2000;
+const LIMITS_DEADLINE_MS = 100;
+
+/** What tests set. */
+export interface StoreSettings {
+  readonly clock?: Clock | undefined;
+  /** How long Redis may take to answer about limits before the limiter goes on without it; default 100 ms. */
+  readonly limitsDeadlineMs?: number;
+}
 
 /**
  * Opens the stores of the configuration. What every request touches and may be lost with the process (rate limits) stays in
  * memory unless there is a Redis; everything else is in the database.
  */
-export async function openStore(config: Pick<Config, "databaseUrl" | "redisUrl">, clock?: Clock): Promise<ServiceStore> {
+export async function openStore(
+  config: Pick<Config, "databaseUrl" | "redisUrl">,
+  { clock, limitsDeadlineMs = LIMITS_DEADLINE_MS }: StoreSettings = {},
+): Promise<ServiceStore> {
   const timed = clock === undefined ? {} : { clock };
   const memory = createMemoryStore(timed);
   if (config.databaseUrl === "memory:") return memory;
@@ -29,7 +40,7 @@ export async function openStore(config: Pick<Config, "databaseUrl" | "redisUrl">
   return Object.freeze({
     ...sql,
     // The limiter falls back to limits of its own at once; whether a token was revoked has nothing to fall back to.
-    limits: openRedisStore(client, { prefix: "portcullis", ...timed }).limits,
+    limits: openRedisStore(client, { prefix: "portcullis", deadlineMs: limitsDeadlineMs, ...timed }).limits,
     counters: redis.counters,
     tickets: redis.tickets,
     leases: redis.leases,
