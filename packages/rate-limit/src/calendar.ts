@@ -35,10 +35,22 @@ export function createCalendar(option: string, period: CalendarPeriod, timeZone:
     timeZone,
     boundariesAt(now: number): readonly number[] {
       const today = civilDate(format, now);
-      const steps = Array.from({ length: 2 * NEIGHBOURS + 2 }, (_, index) => index - NEIGHBOURS);
-      return Object.freeze(steps.map((step) => startOf(step, today)));
+      const start = startOf(0, today);
+      const before = beginnings(NEIGHBOURS, start, (step) => startOf(-step, today));
+      const after = beginnings(NEIGHBOURS + 1, start, (step) => startOf(step, today));
+      return Object.freeze([...before.toReversed(), start, ...after]);
     },
   });
+}
+
+// So many, one after the other. A day that the zone left out begins when the next one does (Samoa had no 30 December 2011): it is none.
+function beginnings(count: number, start: number, at: (step: number) => number): readonly number[] {
+  const found: number[] = [];
+  for (let step = 1; found.length < count; step += 1) {
+    const beginning = at(step);
+    if (beginning !== (found.at(-1) ?? start)) found.push(beginning);
+  }
+  return found;
 }
 
 interface CivilDate {

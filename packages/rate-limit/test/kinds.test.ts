@@ -215,8 +215,16 @@ describe("the calendar", () => {
           expect(createCalendar("timeZone", period, zone).boundariesAt(start - 1)[2]).toBe(start);
         },
       ),
-      { numRuns: 400 },
+      { numRuns: 400, examples: [["Pacific/Apia", "day", 1325152800000]] },
     );
+  });
+
+  it("a day that a zone left out is no period, seen from either side", () => {
+    // Samoa went from 29 to 31 December 2011, across the date line.
+    const days = createCalendar("timeZone", "day", "Pacific/Apia");
+    const [thursday, saturday, sunday] = [at("2011-12-29T10:00:00Z"), at("2011-12-30T10:00:00Z"), at("2011-12-31T10:00:00Z")];
+    expect(days.boundariesAt(saturday - 1).slice(1)).toEqual([thursday, saturday, sunday]);
+    expect(days.boundariesAt(saturday).slice(0, 3)).toEqual([thursday, saturday, sunday]);
   });
 
   it("an unknown zone is refused at construction", () => {
