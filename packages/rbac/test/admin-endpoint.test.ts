@@ -245,3 +245,15 @@ test("the manifest says all of it", () => {
     },
   ]);
 });
+
+test("RBAC-35 audit comes first whatever it is called, also where it has the name of another guard", () => {
+  const { parts = [] } = adminSecureEndpoint(rbac, { permission: "users.manage", audit: { ...plain, name: "require-permission" } });
+  expect(parts.map(({ name }) => name)).toEqual([
+    "require-permission",
+    "require-authentication",
+    "require-mfa",
+    "require-admin-role",
+    "require-permission",
+  ]);
+  expect(parts[0]?.meta).toBeUndefined();
+});
