@@ -18,8 +18,8 @@ import type { Question } from "./rbac/worker.js";
 const isQuick = process.argv.includes("quick");
 const AMOUNT = isQuick ? { rounds: 5, compiles: 5, warmUpMs: 300 } : { rounds: 41, compiles: 21, warmUpMs: 1_000 };
 const EXTENT = { rounds: AMOUNT.rounds, decisions: QUESTIONS, warmUpMs: AMOUNT.warmUpMs };
-/** The backend that we ship, which has the counts handed over when it is read. */
-const COUNTED_BY: MetricsKind = "prom-client";
+/** A backend that wants every count at once: prom-client, which has them handed over when it is read, costs less. */
+const COUNTED_BY: MetricsKind = "counting";
 // The last has more sets of roles, and in more orders, than are remembered.
 const SIZES: readonly Size[] = [
   { users: 1_000, roleSets: 10 },
@@ -53,7 +53,7 @@ async function findAll(): Promise<Findings> {
     populations.push({ size, checks, guards, peers });
   }
   const metrics: { metrics: MetricsKind; checks: readonly Series[] }[] = [];
-  for (const kind of ["none", "counting"] as const) metrics.push({ metrics: kind, checks: await speeds("checks", BAR_SIZE, kind) });
+  for (const kind of ["none", "prom-client"] as const) metrics.push({ metrics: kind, checks: await speeds("checks", BAR_SIZE, kind) });
   const strangers = await speeds("strangers", BAR_SIZE);
   const slowPeers = await speeds("slow peers", BAR_SIZE);
   // It takes a thousand times as long: fewer decisions in a turn.
