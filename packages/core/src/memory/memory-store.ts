@@ -3,6 +3,7 @@ import { invalidOption } from "../problem/errors.js";
 import { systemClock, type Clock } from "../runtime/clock.js";
 import { createMemoryApiKeys } from "./api-keys.js";
 import { createMemoryApprovals } from "./approvals.js";
+import { createMemoryBus } from "./bus.js";
 import { createMemoryCounters } from "./counters.js";
 import { createMemoryGrants } from "./grants.js";
 import { createMemoryLeases } from "./leases.js";
@@ -62,6 +63,7 @@ export function createMemoryStore(options: MemoryStoreOptions = {}): MemoryStore
     leases: createMemoryLeases(clock),
     records: createMemoryRecords(clock),
     grants: createMemoryGrants(),
+    bus: createMemoryBus(),
     ping: async () => {},
     close: async () => {},
   });

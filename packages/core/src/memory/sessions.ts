@@ -1,4 +1,4 @@
-import type { SessionRecord, Sessions } from "../ports/sessions.js";
+import type { NewSession, SessionCap, SessionRecord, Sessions } from "../ports/sessions.js";
 import type { Clock } from "../runtime/clock.js";
 import { ExpiringMap } from "./expiring-map.js";
 
@@ -7,6 +7,8 @@ interface Slot {
   readonly expiresAt: number;
   record: SessionRecord;
 }
+
+const NONE: readonly string[] = Object.freeze([]);
 
 /** Sessions in this process. Instants are shown to callers, so they are wall time. */
 export function createMemorySessions(clock: Clock): Sessions {
@@ -21,48 +23,75 @@ export function createMemorySessions(clock: Clock): Sessions {
     slots.delete(record.id);
     forget(record);
   };
+  // What lay idle too long is over like what expired; nothing else looks for it, so whoever meets it clears it away.
+  const live = (id: string, now: number): Slot | undefined => {
+    const slot = slots.get(id, now);
+    if (slot === undefined || !isIdle(slot.record, now)) return slot;
+    end(slot.record);
+    return undefined;
+  };
   // A set keeps insertion order: oldest first.
   const liveOf = (subjectId: string, now: number): SessionRecord[] =>
-    [...(idsOfSubject.get(subjectId) ?? [])].flatMap((id) => slots.get(id, now)?.record ?? []);
+    [...(idsOfSubject.get(subjectId) ?? [])].flatMap((id) => live(id, now)?.record ?? []);
+  const change = (slot: Slot, fields: Partial<SessionRecord>): SessionRecord =>
+    (slot.record = Object.freeze({ ...slot.record, ...fields }));
 
   return Object.freeze({
-    create(
-      session: {
-        readonly id: string;
-        readonly subjectId: string;
-        readonly refreshHash: string;
-        readonly ttlMs: number;
-        readonly data: string;
-      },
-      cap: number,
-    ): readonly string[] {
+    create(session: NewSession, cap: SessionCap): { readonly created: boolean; readonly evicted: readonly string[] } {
       const now = clock.now();
-      const { id, subjectId, refreshHash, ttlMs, data } = session;
-      const known = slots.get(id, now);
-      if (known !== undefined) end(known.record);
-      const live = liveOf(subjectId, now);
-      const evicted = cap > 0 ? live.slice(0, Math.max(0, live.length + 1 - cap)) : [];
-      for (const record of evicted) end(record);
-      const record = Object.freeze({ id, subjectId, refreshHash, createdAt: now, lastUsedAt: now, expiresAt: now + ttlMs, data });
-      slots.set({ key: id, expiresAt: record.expiresAt, record }, now, "sessions.create");
+      const { id, subjectId, refreshHash, ttlMs, idleMs, data } = session;
+      const known = live(id, now);
+      const others = liveOf(subjectId, now).filter((record) => record.id !== id);
+      const excess = cap.limit > 0 ? Math.max(0, others.length + 1 - cap.limit) : 0;
+      if (excess > 0 && cap.whenFull === "refuse") return Object.freeze({ created: false, evicted: NONE });
+      const evicted = others.slice(0, excess);
+      for (const record of known === undefined ? evicted : [...evicted, known.record]) end(record);
+      const expiresAt = now + ttlMs;
+      const record: SessionRecord = Object.freeze({
+        ...{ id, subjectId, refreshHash, previousHash: undefined, createdAt: now, rotatedAt: now, lastUsedAt: now },
+        ...{ expiresAt, idleMs, readAt: now, data },
+      });
+      slots.set({ key: id, expiresAt, record }, now, "sessions.create");
       const ids = idsOfSubject.get(subjectId);
       if (ids === undefined) idsOfSubject.set(subjectId, new Set([id]));
       else ids.add(id);
-      return Object.freeze(evicted.map((record) => record.id));
+      return Object.freeze({ created: true, evicted: Object.freeze(evicted.map((gone) => gone.id)) });
     },
-    find: (id: string): SessionRecord | undefined => slots.get(id, clock.now())?.record,
-    rotate(id: string, expectedHash: string, nextHash: string): boolean {
+    find(id: string, noteUseAfterMs?: number): SessionRecord | undefined {
       const now = clock.now();
-      const slot = slots.get(id, now);
-      if (slot === undefined || slot.record.refreshHash !== expectedHash) return false;
-      slot.record = Object.freeze({ ...slot.record, refreshHash: nextHash, lastUsedAt: now });
-      return true;
+      const slot = live(id, now);
+      if (slot === undefined) return undefined;
+      if (noteUseAfterMs !== undefined && now - slot.record.lastUsedAt >= noteUseAfterMs) change(slot, { lastUsedAt: now });
+      return seenAt(slot.record, now);
     },
-    list: (subjectId: string): readonly SessionRecord[] => Object.freeze(liveOf(subjectId, clock.now()).reverse()),
-    revoke(subjectId: string, id?: string): number {
-      const ended = liveOf(subjectId, clock.now()).filter((record) => id === undefined || record.id === id);
+    rotate(id: string, expectedHash: string, nextHash: string): SessionRecord | undefined {
+      const now = clock.now();
+      const slot = live(id, now);
+      if (slot === undefined || slot.record.refreshHash !== expectedHash) return undefined;
+      return change(slot, { refreshHash: nextHash, previousHash: expectedHash, rotatedAt: now, lastUsedAt: now, readAt: now });
+    },
+    list(subjectId: string): readonly SessionRecord[] {
+      const now = clock.now();
+      return Object.freeze(
+        liveOf(subjectId, now)
+          .reverse()
+          .map((record) => seenAt(record, now)),
+      );
+    },
+    revoke(subjectId: string, which?: { readonly id: string } | { readonly except: string }): readonly string[] {
+      const isMeant = ({ id }: SessionRecord): boolean => which === undefined || ("id" in which ? id === which.id : id !== which.except);
+      const ended = liveOf(subjectId, clock.now()).filter(isMeant);
       for (const record of ended) end(record);
-      return ended.length;
+      return Object.freeze(ended.map(({ id }) => id));
     },
   });
+}
+
+function isIdle({ idleMs, lastUsedAt }: SessionRecord, now: number): boolean {
+  return idleMs > 0 && now >= lastUsedAt + idleMs;
+}
+
+// The hot path reads many times within one ms: the same snapshot serves.
+function seenAt(record: SessionRecord, now: number): SessionRecord {
+  return record.readAt === now ? record : Object.freeze({ ...record, readAt: now });
 }

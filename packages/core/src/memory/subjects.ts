@@ -1,6 +1,6 @@
-import type { Subjects, SubjectState } from "../ports/subjects.js";
+import type { Subjects, SubjectState, SubjectVersion } from "../ports/subjects.js";
 
-const DEFAULTS: SubjectState = Object.freeze({ tokenVersion: 1, passwordVersion: 1, disabled: false });
+const DEFAULTS: SubjectState = Object.freeze({ tokenVersion: 1, passwordVersion: 1, claimsVersion: 1, disabled: false });
 
 /** Revocation state in this process. Only subjects that were ever changed take space. */
 export function createMemorySubjects(): Subjects {
@@ -13,8 +13,7 @@ export function createMemorySubjects(): Subjects {
   };
   return Object.freeze({
     read,
-    bump: (subjectId: string, version: "tokenVersion" | "passwordVersion"): SubjectState =>
-      write(subjectId, { [version]: read(subjectId)[version] + 1 }),
+    bump: (subjectId: string, version: SubjectVersion): SubjectState => write(subjectId, { [version]: read(subjectId)[version] + 1 }),
     setDisabled: (subjectId: string, disabled: boolean): SubjectState => write(subjectId, { disabled }),
   });
 }

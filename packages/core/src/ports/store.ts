@@ -1,5 +1,6 @@
 import type { ApiKeys } from "./api-keys.js";
 import type { Approvals } from "./approvals.js";
+import type { Bus } from "./bus.js";
 import type { Counters } from "./counters.js";
 import type { Grants } from "./grants.js";
 import type { Leases } from "./leases.js";
@@ -25,6 +26,7 @@ export interface Ports {
   readonly leases: Leases;
   readonly records: Records;
   readonly grants: Grants;
+  readonly bus: Bus;
 }
 
 /**
