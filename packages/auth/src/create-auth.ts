@@ -1,14 +1,18 @@
 import { problems, type MaybePromise } from "@portcullis/core";
 import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
 import { denied, type AuthResult } from "./auth-result.js";
+import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
+import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
 import { createAccountCreation, type NewAccount } from "./login/create-account.js";
 import { createLockout } from "./login/lockout.js";
-import { createPasswordLogin, overloaded, type Login, type LoginRequest } from "./login/password-login.js";
+import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
+import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { isTooLong } from "./passwords/password-policy.js";
+import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./tokens/blacklist.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
@@ -30,8 +34,10 @@ export interface Auth {
    *
    * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
    * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
+   *
+   * @param client Shown in the list of sessions.
    */
-  login(request: LoginRequest): Promise<AuthResult<Login>>;
+  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
   /**
    * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
    *
@@ -51,11 +57,12 @@ export interface Auth {
   /**
    * Opens a session for somebody whom the application has proven by other means.
    *
-   * @throws {AuthError} `invalid_account`, `token_too_large`: no session was opened.
+   * @param details How it was proven, and from where; default: not said.
+   * @throws {AuthError} `invalid_account`, `token_too_large`, `too_many_sessions`: no session was opened.
    */
-  createTokenPair(subject: TokenSubject): Promise<TokenPair>;
+  createTokenPair(subject: TokenSubject, details?: Partial<SessionDetails>): Promise<TokenPair>;
   /** Changes the caller's password: every session and token ends, and the pair of a new session comes back. */
-  changePassword(token: AccessToken, change: PasswordChange): Promise<AuthResult<TokenPair>>;
+  changePassword(token: AccessToken, change: PasswordChange, client?: ClientContext): Promise<AuthResult<TokenPair>>;
   /** Makes an account. Whoever calls it decides about the roles: check that they may. Denied: `conflict`, `validation`. */
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
@@ -100,11 +107,12 @@ export function createAuth(options: AuthOptions): Auth {
   const issuer = createTokenIssuer(settings, kinds, instruments);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
   const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const passwordLogin = createPasswordLogin(settings, hasher, lockout, issuer, instruments);
+  const signIn = createSignInDesk(issuer, instruments);
+  const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
   const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
 
-  return Object.freeze({
+  const auth: Auth = Object.freeze({
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
@@ -114,7 +122,11 @@ export function createAuth(options: AuthOptions): Auth {
     revokeUser,
     setDisabled,
     verifyAccessToken: createAccessTokenVerifier(settings, kinds, blacklist, instruments),
-    createTokenPair: async (subject: TokenSubject) => issuer.open(subject, await store.subjects.read(subject.userId)),
+    async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
+      const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
+      if (opened.kind === "ok") return opened.value;
+      throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
+    },
     changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, instruments),
     createAccount,
     setup,
@@ -129,4 +141,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
 }

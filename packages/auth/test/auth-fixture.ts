@@ -13,6 +13,8 @@ import {
   type AuthEvent,
   type AuthOptions,
   type AuthResult,
+  type Login,
+  type LoginResult,
   createAuth,
   createUserDirectory,
   type StoredUserDirectory,
@@ -68,14 +70,16 @@ export async function createFixtureWithAda(options: Partial<AuthOptions> = {}): 
   return { ...fixture, userId: account.id };
 }
 
-export function valueOf<T>(result: AuthResult<T>): T {
-  if (result.kind === "denied") throw new Error(`denied: ${result.problem.code}`);
+export function valueOf(result: LoginResult): Login;
+export function valueOf<T>(result: AuthResult<T>): T;
+export function valueOf(result: LoginResult | AuthResult<unknown>): unknown {
+  if (result.kind !== "ok") throw new Error(result.kind === "denied" ? `denied: ${result.problem.code}` : result.kind);
   return result.value;
 }
 
 /** The code of a denial; `ok` for success. */
-export function codeOf(result: AuthResult<unknown>): number | "ok" {
-  return result.kind === "denied" ? result.problem.code : "ok";
+export function codeOf(result: LoginResult | AuthResult<unknown>): number | "ok" | "mfa_required" {
+  return result.kind === "denied" ? result.problem.code : result.kind;
 }
 
 export function requestOf(fields: Record<string, string> = {}, counts: Record<string, number> = {}): GuardRequest {

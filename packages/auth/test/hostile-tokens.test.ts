@@ -25,7 +25,7 @@ beforeAll(async () => {
   claims = JSON.parse(Buffer.from(body, "base64url").toString()) as Record<string, unknown>;
 });
 
-const verdict = async (token: string): Promise<number | "ok"> => codeOf(await fixture.auth.verifyAccessToken(token));
+const verdict = async (token: string): Promise<number | string> => codeOf(await fixture.auth.verifyAccessToken(token));
 const withClaims = (changes: object): string => sign(segment(header), segment({ ...claims, ...changes }));
 const withHeader = (changes: object): string => sign(segment({ ...header, ...changes }), segment(claims));
 
@@ -256,7 +256,7 @@ describe("AUTH-J10 tokens of other kinds and for others are refused", () => {
     const { auth } = createFixture({ issuer: "https://id.example", audience: "api" });
     const { accessToken } = await auth.createTokenPair({ userId: "ada", role: "member" });
     const own = JSON.parse(Buffer.from(accessToken.split(".")[1] ?? "", "base64url").toString()) as object;
-    const check = async (changes: object): Promise<number | "ok"> =>
+    const check = async (changes: object): Promise<number | string> =>
       codeOf(await auth.verifyAccessToken(sign(segment(header), segment({ ...own, ...changes }))));
     expect(await check({})).toBe("ok");
     expect(await check({ aud: ["other", "api"] })).toBe("ok");

@@ -115,7 +115,7 @@ describe("a disabled account", () => {
     expect(codeOf(await auth.login({ email: EMAIL, password: PASSWORD }))).toBe("ok");
     expect(codeOf(await auth.apiKeys.authenticate(key))).toBe("ok");
     // Not by the sessions alone: what a login that began before was just opening dies as well.
-    expect(await store.subjects.read(userId)).toEqual({ disabled: false, tokenVersion: 2, passwordVersion: 1 });
+    expect(await store.subjects.read(userId)).toEqual({ disabled: false, claimsVersion: 1, tokenVersion: 2, passwordVersion: 1 });
   });
 
   it("the flag alone refuses a token, and disabling leaves no session open", async () => {
@@ -134,7 +134,7 @@ describe("sessions", () => {
   it("AUTH-S7 parallel logins never exceed the cap, and an evicted session's access token dies", async () => {
     for (const asynchronously of [false, true]) {
       const memory = createMemoryStore();
-      const { auth, events } = createFixture({ maxSessionsPerUser: 3, store: asynchronously ? asynchronous(memory) : memory });
+      const { auth, events } = createFixture({ sessions: { max: 3 }, store: asynchronously ? asynchronous(memory) : memory });
       const pairs = await Promise.all(Array.from({ length: 20 }, async () => auth.createTokenPair(subject)));
       expect(await memory.sessions.list("ada")).toHaveLength(3);
       const verdicts = await Promise.all(pairs.map(async ({ accessToken }) => codeOf(await auth.verifyAccessToken(accessToken))));

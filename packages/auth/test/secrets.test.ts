@@ -85,9 +85,9 @@ describe("rotation of secrets", () => {
 
 describe("options are checked at construction", () => {
   it.each([
-    [{ accessTtlMs: 999 }, "accessTtlMs"],
-    [{ accessTtlMs: 3_600_000, refreshTtlMs: 3_599_999 }, "refreshTtlMs"],
-    [{ maxSessionsPerUser: -1 }, "maxSessionsPerUser"],
+    [{ sessions: { accessTtlMs: 999 } }, "sessions.accessTtlMs"],
+    [{ sessions: { accessTtlMs: 3_600_000, refreshTtlMs: 3_599_999 } }, "sessions.refreshTtlMs"],
+    [{ sessions: { max: -1 } }, "sessions.max"],
     [{ tokenCacheEntries: 0.5 }, "tokenCacheEntries"],
     [{ issuer: "" }, "issuer"],
     [{ lockout: { threshold: 0 } }, "lockout.threshold"],

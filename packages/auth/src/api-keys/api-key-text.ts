@@ -2,7 +2,7 @@
 // secret scanners recognise it, and it can never be taken for a JWT (no dots).
 
 import { crc32 } from "node:zlib";
-import type { ApiKeySettings } from "../auth-settings.js";
+import type { ApiKeySettings } from "./api-key-settings.js";
 
 /** A key's parts that mean something; the checksum was right. */
 export interface ApiKeyText {

@@ -37,6 +37,12 @@ export const userResponse = z.object({
   must_change_password: z.boolean(),
 });
 
+export const mfaRequiredResponse = z.object({
+  mfa_required: z.literal(true),
+  mfa_token: z.string().meta({ description: "Opens the routes of the second factor, and nothing else." }),
+  mfa_token_expires_at: epochMs,
+  mfa_enrolled: z.boolean().meta({ description: "Whether there is a second factor to verify; otherwise enrol one." }),
+});
 export const loginResponse = tokensResponse.extend({ user: userResponse });
 export const meResponse = userResponse.extend({ credential: z.enum(["access_token", "api_key"]), session_id: z.string().nullable() });
 export const messageResponse = z.object({ message: z.string() });

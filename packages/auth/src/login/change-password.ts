@@ -1,12 +1,13 @@
 import { problems } from "@portcullis/core";
-import { denied, ok, type AuthResult } from "../auth-result.js";
+import { denied, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
 import { newPasswordProblem } from "../passwords/password-policy.js";
 import type { AccessToken } from "../tokens/access-token.js";
 import type { TokenIssuer } from "../tokens/issue-tokens.js";
-import { toTokenSubject } from "../tokens/refresh-tokens.js";
+import { toTokenSubject } from "../tokens/token-subject.js";
+import type { ClientContext } from "../sessions/session-data.js";
 import type { TokenPair } from "../tokens/token-pair.js";
 import { overloaded, type PasswordLogin } from "./password-login.js";
 
@@ -17,7 +18,7 @@ export interface PasswordChange {
 }
 
 /** Changes a password; ends every session and opens a new one. */
-export type PasswordChanger = (token: AccessToken, change: PasswordChange) => Promise<AuthResult<TokenPair>>;
+export type PasswordChanger = (token: AccessToken, change: PasswordChange, client?: ClientContext) => Promise<AuthResult<TokenPair>>;
 
 export function createPasswordChanger(
   settings: AuthSettings,
@@ -28,7 +29,7 @@ export function createPasswordChanger(
 ): PasswordChanger {
   const { store, users, passwords } = settings;
 
-  return async (token, { currentPassword, newPassword }) => {
+  return async (token, { currentPassword, newPassword }, client = {}) => {
     const userId = token.principal.id;
     const problem = newPasswordProblem(newPassword, passwords, "/new_password");
     if (problem !== undefined) return denied(problem);
@@ -59,7 +60,9 @@ export function createPasswordChanger(
       if (!updated) return denied(problems.versionConflict());
       instruments.revoked("password");
       instruments.emit({ kind: "password_changed", userId });
-      return ok(await issuer.open(toTokenSubject({ ...account, passwordHash, mustChangePassword: false }), state));
+      // The second factor was proven by this same person: the new session keeps it.
+      const proof = { amr: token.amr, mfaAt: token.principal.mfaAt, client };
+      return await issuer.open(toTokenSubject({ ...account, passwordHash, mustChangePassword: false }), state, proof);
     } finally {
       place.leave();
     }

@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import type { Counters } from "@portcullis/core";
-import type { LockoutSettings } from "../auth-settings.js";
+import type { LockoutSettings } from "./lockout-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
 

@@ -6,23 +6,16 @@ import type { Instruments } from "../instruments.js";
 import type { Place } from "../passwords/hash-queue.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
 import { isTooLong } from "../passwords/password-policy.js";
-import type { TokenIssuer } from "../tokens/issue-tokens.js";
-import { toTokenSubject } from "../tokens/refresh-tokens.js";
-import type { TokenPair } from "../tokens/token-pair.js";
+import type { ClientContext, LoginProof } from "../sessions/session-data.js";
 import { normaliseEmail } from "../users/normalise-email.js";
 import type { UserAccount } from "../users/user-directory.js";
 import type { Lockout } from "./lockout.js";
+import type { LoginResult, SignInDesk } from "./sign-in.js";
 
 /** Who logs in, and how they prove it. */
 export interface LoginRequest {
   readonly email: string;
   readonly password: string;
-}
-
-/** A login that succeeded. */
-export interface Login {
-  readonly tokens: TokenPair;
-  readonly account: UserAccount;
 }
 
 /** An account whose password was just proven, with the state its tokens must be made of. */
@@ -33,12 +26,13 @@ export interface ProvenAccount {
 
 /** Logins, and the proof of a password that they stand on. */
 export interface PasswordLogin {
-  login(request: LoginRequest): Promise<AuthResult<Login>>;
+  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
   /** @param place Taken before, so that whoever is turned away for load has not used up an attempt. */
   prove(place: Place, request: LoginRequest): Promise<AuthResult<ProvenAccount>>;
 }
 
 const SHED_RETRY_MS = 1000;
+const BY_PASSWORD: LoginProof = Object.freeze({ amr: Object.freeze(["pwd"]), mfaAt: undefined });
 // Each further round needs a password change of the same account in the same instant.
 const MOST_ROUNDS = 3;
 
@@ -51,7 +45,7 @@ export function createPasswordLogin(
   settings: AuthSettings,
   hasher: PasswordHasher,
   lockout: Lockout,
-  issuer: TokenIssuer,
+  signIn: SignInDesk,
   instruments: Instruments,
 ): PasswordLogin {
   const { store, users, passwords } = settings;
@@ -116,7 +110,7 @@ export function createPasswordLogin(
 
   return Object.freeze({
     prove,
-    async login(request: LoginRequest): Promise<AuthResult<Login>> {
+    async login(request: LoginRequest, client: ClientContext = {}): Promise<LoginResult> {
       const place = hasher.enter();
       if (place === undefined)
         return fail("overloaded", lockout.hashOf(normaliseEmail(request.email) ?? request.email), undefined, overloaded());
@@ -125,10 +119,8 @@ export function createPasswordLogin(
         if (proven.kind === "denied") return proven;
         const { account, state } = proven.value;
         await strengthen(place, account, request.password);
-        const tokens = await issuer.open(toTokenSubject(account), state);
         instruments.succeeded("password");
-        instruments.emit({ kind: "login_succeeded", userId: account.id, sessionId: tokens.sessionId });
-        return ok({ tokens, account });
+        return await signIn.complete(account, state, BY_PASSWORD, client);
       } finally {
         place.leave();
       }

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { hash as argon2Hash, verify as argon2Verify } from "@node-rs/argon2";
-import type { PasswordSettings } from "../auth-settings.js";
+import type { PasswordSettings } from "./password-settings.js";
 import { costOf, isAffordable, isWeaker, unmatchableHash, type Argon2Cost } from "./argon2-hash.js";
 import { HashQueue, type Place } from "./hash-queue.js";
 

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { problems, type Problem } from "@portcullis/core";
-import type { PasswordSettings } from "../auth-settings.js";
+import type { PasswordSettings } from "./password-settings.js";
 
 /** Whether a password is too long to be hashed at all; true of no password that was ever accepted. */
 export function isTooLong(password: string, { maxBytes }: PasswordSettings): boolean {

@@ -7,6 +7,8 @@ export interface AccessToken {
   readonly tokenId: string;
   /** The login it descends from. */
   readonly sessionId: string;
+  /** How the user proved itself at login (RFC 8176). */
+  readonly amr: readonly string[];
   /** Epoch ms. */
   readonly issuedAt: number;
   /** Epoch ms; at this instant it is expired. */

@@ -25,7 +25,15 @@ export interface AccessClaims extends TokenClaims {
   readonly workspaceId: string | undefined;
   readonly roles: readonly string[];
   readonly orgRoles: readonly string[];
+  readonly scopedDepartments: readonly string[] | undefined;
+  readonly personas: readonly string[] | undefined;
   readonly mustChangePassword: boolean;
+  /** Claims version of the subject at issue; 1 where the claim is absent. */
+  readonly cv: number;
+  /** How the subject proved itself (RFC 8176). */
+  readonly amr: readonly string[];
+  /** When a second factor was proven; whole seconds. */
+  readonly mfaAt: number | undefined;
 }
 
 /** What a token must agree with beside its signature. */
@@ -77,12 +85,19 @@ export function readAccessClaims(claims: JwsClaims, policy: ClaimsPolicy, nowMs:
     workspace_id: workspaceId,
     role,
     org_roles: orgRoles = [],
+    departments: scopedDepartments,
+    personas,
     must_change_password: mustChangePassword = false,
+    cv = 1,
+    amr = [],
+    mfa_at: mfaAt,
   } = claims;
   const roles = typeof role === "string" ? [role] : role;
   if (!isOptionalText(email) || !isOptionalText(orgId) || !isOptionalText(workspaceId)) return "wrong_claims";
   if (!isTextList(roles) || !isTextList(orgRoles) || typeof mustChangePassword !== "boolean") return "wrong_claims";
-  return { ...shared, email, orgId, workspaceId, roles, orgRoles, mustChangePassword };
+  if (!isOptionalTextList(scopedDepartments) || !isOptionalTextList(personas)) return "wrong_claims";
+  if (!isVersion(cv) || !isTextList(amr) || !(mfaAt === undefined || isInstant(mfaAt))) return "wrong_claims";
+  return { ...shared, email, orgId, workspaceId, roles, orgRoles, scopedDepartments, personas, mustChangePassword, cv, amr, mfaAt };
 }
 
 function isFor(audience: JsonValue | undefined, wanted: string): boolean {
@@ -104,6 +119,10 @@ function isVersion(value: JsonValue | undefined): value is number {
 
 function isOptionalText(value: JsonValue | undefined): value is string | undefined {
   return value === undefined || typeof value === "string";
+}
+
+function isOptionalTextList(value: JsonValue | undefined): value is readonly string[] | undefined {
+  return value === undefined || isTextList(value);
 }
 
 function isTextList(value: JsonValue | undefined): value is readonly string[] {

@@ -1,9 +1,11 @@
 import { createHash } from "node:crypto";
-import type { SubjectState } from "@portcullis/core";
+import { problems, type SubjectState } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
+import { denied, ok, type AuthResult } from "../auth-result.js";
 import { AuthError } from "../errors.js";
 import type { Instruments } from "../instruments.js";
 import { createCompactJws, type CompactJws, type JwsClaims } from "../jwt/compact-jws.js";
+import { writeSessionDetails, type LoginProof, type SessionDetails } from "../sessions/session-data.js";
 import type { ClaimsPolicy } from "./claims.js";
 import { passwordSignature } from "./password-signature.js";
 import type { TokenPair, TokenSubject } from "./token-pair.js";
@@ -15,7 +17,8 @@ export interface TokenKinds {
 }
 
 export function createTokenKinds(settings: AuthSettings): TokenKinds {
-  const { secrets, issuer, audience, accessTtlMs, refreshTtlMs } = settings;
+  const { secrets, issuer, audience } = settings;
+  const { accessTtlMs, refreshTtlMs } = settings.sessions;
   return {
     access: {
       jws: createCompactJws(secrets, "at+jwt"), // RFC 9068 §2.1
@@ -30,14 +33,24 @@ export function createTokenKinds(settings: AuthSettings): TokenKinds {
 
 /** Makes tokens, and sessions for them. */
 export interface TokenIssuer {
-  /** Opens a session. @param state Read before the credential was checked, so that a revocation meanwhile wins. */
-  open(subject: TokenSubject, state: SubjectState): Promise<TokenPair>;
-  /** Tokens of a session there is. @param refreshId The id of the refresh token that the session now expects. */
+  /**
+   * Opens a session. Denied: `tooManySessions`, where the cap refuses.
+   *
+   * @param state Read before the credential was checked, so that a revocation meanwhile wins.
+   */
+  open(subject: TokenSubject, state: SubjectState, details: SessionDetails): Promise<AuthResult<TokenPair>>;
+  /**
+   * Tokens of a session there is.
+   *
+   * @param refreshId The id of the refresh token that the session now expects.
+   * @param nowMs When they are issued.
+   */
   renew(
     subject: TokenSubject,
     state: SubjectState,
-    session: { readonly id: string; readonly expiresAt: number },
+    session: { readonly id: string; readonly expiresAt: number; readonly proof: LoginProof },
     refreshId: string,
+    nowMs: number,
   ): TokenPair;
   createId(): string;
   /** All that the store learns of a refresh token. */
@@ -52,11 +65,13 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
   const createId = (): string => Buffer.from(random(ID_BYTES)).toString("base64url");
   const refreshHash = (refreshId: string): string => createHash("sha256").update(refreshId).digest("base64url");
 
-  const renew: TokenIssuer["renew"] = (subject, state, session, refreshId) => {
-    const iat = Math.floor(clock.now() / 1000);
+  const renew: TokenIssuer["renew"] = (subject, state, session, refreshId, nowMs) => {
+    const iat = Math.floor(nowMs / 1000);
+    const { amr, mfaAt } = session.proof;
     const refreshExp = Math.min(Math.floor(session.expiresAt / 1000), iat + kinds.refresh.policy.maxLifeSeconds);
     const accessExp = Math.min(iat + kinds.access.policy.maxLifeSeconds, refreshExp);
     const { userId, email, orgId, workspaceId, role, orgRoles = [], mustChangePassword = false } = subject;
+    const { scopedDepartments, personas } = subject;
     const shared = defined({
       iss: issuer,
       sub: userId,
@@ -73,7 +88,13 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
       workspace_id: workspaceId,
       role,
       org_roles: orgRoles.length === 0 ? undefined : orgRoles,
+      departments: scopedDepartments,
+      personas,
       must_change_password: mustChangePassword ? true : undefined,
+      // Left out where nothing ever changed: most tokens are shorter for it.
+      cv: state.claimsVersion === 1 ? undefined : state.claimsVersion,
+      amr: amr.length === 0 ? undefined : amr,
+      mfa_at: mfaAt === undefined ? undefined : Math.floor(mfaAt / 1000),
       exp: accessExp,
       type: "access",
       jti: createId(),
@@ -89,25 +110,35 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
   };
 
   return Object.freeze({
-    async open(subject: TokenSubject, state: SubjectState): Promise<TokenPair> {
+    async open(subject: TokenSubject, state: SubjectState, details: SessionDetails): Promise<AuthResult<TokenPair>> {
       const { userId } = subject;
       if (typeof userId !== "string" || userId === "" || userId.length > MAX_USER_ID_CHARACTERS) {
         throw new AuthError("invalid_account", `A user id is not 1 to ${MAX_USER_ID_CHARACTERS} characters long. Use shorter ids.`);
       }
-      const session = { id: createId(), expiresAt: clock.now() + settings.refreshTtlMs };
+      const { refreshTtlMs, idleMs, max, whenFull } = settings.sessions;
+      const now = clock.now();
+      const session = { id: createId(), expiresAt: now + refreshTtlMs, proof: details };
       const refreshId = createId();
       // Signed first: a token that is too large leaves no session behind.
-      const pair = renew(subject, state, session, refreshId);
-      const evicted = await store.sessions.create(
-        { id: session.id, subjectId: userId, refreshHash: refreshHash(refreshId), ttlMs: settings.refreshTtlMs, data: "{}" },
-        settings.maxSessionsPerUser,
+      const pair = renew(subject, state, session, refreshId, now);
+      const { created, evicted } = await store.sessions.create(
+        {
+          id: session.id,
+          subjectId: userId,
+          refreshHash: refreshHash(refreshId),
+          ttlMs: refreshTtlMs,
+          idleMs,
+          data: writeSessionDetails(details),
+        },
+        { limit: max, whenFull },
       );
+      if (!created) return denied(problems.tooManySessions());
       instruments.issuedPair();
       for (const sessionId of evicted) {
         instruments.revoked("session");
         instruments.emit({ kind: "session_evicted", userId, sessionId });
       }
-      return pair;
+      return ok(pair);
     },
     renew,
     createId,

@@ -2,11 +2,12 @@ import { problems, type SubjectState } from "@portcullis/core";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { readSessionDetails } from "../sessions/session-data.js";
 import { readClaims, type TokenClaims } from "./claims.js";
 import type { TokenIssuer, TokenKinds } from "./issue-tokens.js";
 import { passwordSignature } from "./password-signature.js";
-import type { TokenPair, TokenSubject } from "./token-pair.js";
+import type { TokenPair } from "./token-pair.js";
+import { toTokenSubject } from "./token-subject.js";
 
 /** Exchanges a refresh token for the next pair, once. */
 export type TokenRefresher = (refreshToken: string) => Promise<AuthResult<TokenPair>>;
@@ -30,7 +31,7 @@ export function createTokenRefresher(
   };
 
   async function reused(claims: TokenClaims): Promise<AuthDenial> {
-    await store.sessions.revoke(claims.sub, claims.sid);
+    await store.sessions.revoke(claims.sub, { id: claims.sid });
     instruments.revoked("family");
     instruments.emit({ kind: "refresh_reused", userId: claims.sub, sessionId: claims.sid });
     return refuse(denied(problems.refreshReused()), "reused");
@@ -58,9 +59,9 @@ export function createTokenRefresher(
 
     const nextId = issuer.createId();
     // Made before the exchange: a fault in making them leaves the old refresh token good.
-    const pair = issuer.renew(toTokenSubject(account), state, session, nextId);
+    const pair = issuer.renew(toTokenSubject(account), state, { ...session, proof: readSessionDetails(session.data) }, nextId, clock.now());
     // The one step that decides: of any number of parallel calls with this token, exactly one wins.
-    if (!(await store.sessions.rotate(sid, issuer.refreshHash(jti), issuer.refreshHash(nextId)))) {
+    if ((await store.sessions.rotate(sid, issuer.refreshHash(jti), issuer.refreshHash(nextId))) === undefined) {
       // Lost: to a logout, or because the token was redeemed before.
       const ended = (await store.sessions.find(sid)) === undefined;
       return ended ? refuse(denied(problems.sessionRevoked()), "session_ended") : reused(claims);
@@ -70,12 +71,6 @@ export function createTokenRefresher(
     instruments.emit({ kind: "token_refreshed", userId: sub, sessionId: sid });
     return ok(pair);
   };
-}
-
-/** The account as tokens describe it. */
-export function toTokenSubject(account: UserAccount): TokenSubject {
-  const { id, email, orgId, workspaceId, roles, orgRoles, mustChangePassword } = account;
-  return { userId: id, email, orgId, workspaceId, role: roles.length === 1 ? (roles[0] as string) : roles, orgRoles, mustChangePassword }; // length 1
 }
 
 function agrees(claims: TokenClaims, state: SubjectState, passwordClaim: string): boolean {

@@ -30,7 +30,7 @@ export function createRevocation(settings: AuthSettings, blacklist: Blacklist, i
   async function revokeUser(userId: string): Promise<SessionsInvalidated> {
     // The version first: from here on every token is refused, even if the rest should fail.
     const { tokenVersion } = await store.subjects.bump(userId, "tokenVersion");
-    const sessionsEnded = await store.sessions.revoke(userId);
+    const sessionsEnded = (await store.sessions.revoke(userId)).length;
     instruments.revoked("user");
     instruments.emit({ kind: "logout_all", userId, tokenVersion, sessionsEnded });
     return Object.freeze({ tokenVersion, sessionsEnded });
@@ -40,7 +40,7 @@ export function createRevocation(settings: AuthSettings, blacklist: Blacklist, i
     async logout(token: AccessToken): Promise<void> {
       const { principal, sessionId, tokenId, expiresAt } = token;
       await blacklist.revoke(tokenId, expiresAt, clock.now());
-      await store.sessions.revoke(principal.id, sessionId);
+      await store.sessions.revoke(principal.id, { id: sessionId });
       instruments.revoked("token");
       instruments.revoked("session");
       instruments.emit({ kind: "logout", userId: principal.id, sessionId });

@@ -21,5 +21,7 @@ export interface TokenSubject {
   /** One role or several; what `principal.roles` will be. */
   readonly role: string | readonly string[];
   readonly orgRoles?: readonly string[];
+  readonly scopedDepartments?: readonly string[] | undefined;
+  readonly personas?: readonly string[] | undefined;
   readonly mustChangePassword?: boolean;
 }

@@ -54,6 +54,7 @@ export function createAccessTokenVerifier(
       instruments.emit({ kind: "token_version_ahead", userId: claims.sub, tokenVersion: claims.tv, currentVersion: state.tokenVersion });
       return refuse(INVALID, "token_version_ahead");
     }
+    if (claims.cv < state.claimsVersion) return refuse(EXPIRED, "claims_version");
     if (!isOfPassword(entry, state.passwordVersion)) return refuse(REVOKED, "password_changed");
     if (isRevoked) return refuse(REVOKED, "revoked");
     // Sessions are ended by logout, reuse of a refresh token and eviction; their access tokens die with them.
@@ -111,6 +112,7 @@ function isOfPassword(entry: Entry, passwordVersion: number): boolean {
 
 function toAccessToken(claims: AccessClaims): AccessToken {
   const { sub, email, orgId, workspaceId, roles, orgRoles, sid, tv, mustChangePassword, jti, iat, exp } = claims;
+  const { scopedDepartments, personas, mfaAt } = claims;
   const principal: UserPrincipal = {
     type: "user",
     id: sub,
@@ -119,17 +121,20 @@ function toAccessToken(claims: AccessClaims): AccessToken {
     workspaceId,
     roles,
     orgRoles,
+    ...(scopedDepartments === undefined ? {} : { scopedDepartments }),
+    ...(personas === undefined ? {} : { personas }),
     scopes: undefined,
     authMethod: "token",
     sessionId: sid,
     tokenVersion: tv,
-    mfaAt: undefined,
+    mfaAt: mfaAt === undefined ? undefined : mfaAt * 1000,
     mustChangePassword,
   };
   return Object.freeze({
     principal: freezePrincipal(principal) as UserPrincipal, // a copy of what went in
     tokenId: jti,
     sessionId: sid,
+    amr: Object.freeze([...claims.amr]),
     issuedAt: iat * 1000,
     expiresAt: exp * 1000,
   });

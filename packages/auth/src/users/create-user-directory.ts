@@ -5,7 +5,9 @@ import { normaliseEmail } from "./normalise-email.js";
 import type { PasswordUpdate, UserAccount, UserDirectory } from "./user-directory.js";
 
 /** What an application may change of an account; passwords are changed by `auth.changePassword`. */
-export type AccountChange = Partial<Pick<UserAccount, "name" | "roles" | "orgRoles" | "orgId" | "workspaceId" | "mustChangePassword">>;
+export type AccountChange = Partial<
+  Pick<UserAccount, "name" | "roles" | "orgRoles" | "scopedDepartments" | "personas" | "orgId" | "workspaceId" | "mustChangePassword">
+>;
 
 /** A `UserDirectory` in the store, with what an administration needs beside it. */
 export interface StoredUserDirectory extends UserDirectory {
@@ -89,6 +91,10 @@ export function createUserDirectory(options: UserDirectoryOptions): StoredUserDi
       );
       return changed !== undefined;
     },
+    async confirmEmail(id: string, email: string): Promise<boolean> {
+      const changed = await change(id, (account) => (account.email === email ? { ...account, emailVerified: true } : undefined));
+      return changed !== undefined;
+    },
     update: (id: string, changes: AccountChange) => change(id, (account) => ({ ...account, ...changeable(changes) })),
     async list(page: {
       readonly limit: number;
@@ -102,8 +108,8 @@ export function createUserDirectory(options: UserDirectoryOptions): StoredUserDi
 
 // Named one by one: a request body that is passed through must not set a password hash.
 function changeable(changes: AccountChange): AccountChange {
-  const { name, roles, orgRoles, orgId, workspaceId, mustChangePassword } = changes;
-  const entries = Object.entries({ name, roles, orgRoles, orgId, workspaceId, mustChangePassword });
+  const { name, roles, orgRoles, scopedDepartments, personas, orgId, workspaceId, mustChangePassword } = changes;
+  const entries = Object.entries({ name, roles, orgRoles, scopedDepartments, personas, orgId, workspaceId, mustChangePassword });
   return Object.fromEntries(entries.filter(([key]) => Object.hasOwn(changes, key)));
 }
 
@@ -115,17 +121,25 @@ function accountOf(found: MaybePromise<StoredRecord | undefined>): MaybePromise<
 function toAccount(record: StoredRecord): UserAccount {
   const account = JSON.parse(record.value) as UserAccount; // only this file writes the collection
   // JSON drops members that are undefined: named here, so that every account has every member.
-  const { id, type, email, name, passwordHash, mustChangePassword, roles, orgRoles, orgId, workspaceId } = account;
+  const { id, type, email, name, emailVerified = false, passwordHash, mustChangePassword, roles, orgRoles, orgId, workspaceId } = account;
+  const { scopedDepartments, personas } = account;
   return Object.freeze({
     id,
     type,
     email,
     name,
+    emailVerified,
     passwordHash,
     mustChangePassword,
     roles: Object.freeze(roles),
     orgRoles: Object.freeze(orgRoles),
+    scopedDepartments: frozen(scopedDepartments),
+    personas: frozen(personas),
     orgId,
     workspaceId,
   });
+}
+
+function frozen(list: readonly string[] | undefined): readonly string[] | undefined {
+  return list === undefined ? undefined : Object.freeze(list);
 }

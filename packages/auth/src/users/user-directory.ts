@@ -9,12 +9,18 @@ export interface UserAccount {
   /** As `normaliseEmail` gives it; unique. */
   readonly email: string;
   readonly name: string | undefined;
+  /** Whether the address was proven to be theirs; only then may another provider's word for it open this account. */
+  readonly emailVerified?: boolean | undefined;
   /** An Argon2id hash; `undefined`: no password login. */
   readonly passwordHash: string | undefined;
   /** Until it is changed, the account can do nothing else. */
   readonly mustChangePassword: boolean;
   readonly roles: readonly string[];
   readonly orgRoles: readonly string[];
+  /** Departments that the department-bound organisation roles are held for. */
+  readonly scopedDepartments?: readonly string[] | undefined;
+  /** Who it is in the organisation; grants nothing by itself. */
+  readonly personas?: readonly string[] | undefined;
   readonly orgId: string | undefined;
   readonly workspaceId: string | undefined;
 }
@@ -42,4 +48,6 @@ export interface UserDirectory {
   create(account: Omit<UserAccount, "id">): MaybePromise<UserAccount | undefined>;
   /** Replaces the password in one indivisible step. @returns `false` when the stored hash is not `expectedHash` any more. */
   updatePassword(id: string, update: PasswordUpdate): MaybePromise<boolean>;
+  /** Notes that the address was proven, if it is still the account's. @returns `false` when it is not. */
+  confirmEmail(id: string, email: string): MaybePromise<boolean>;
 }

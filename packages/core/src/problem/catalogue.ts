@@ -79,6 +79,12 @@ export const problems = Object.freeze({
     status: 401,
     detail: "The caller's proof for the identity that it forwards is missing or not valid.",
   }),
+  ambiguousSession: defineProblem({
+    code: 1013,
+    category: "auth",
+    status: 401,
+    detail: "The request names its session in several ways that do not agree. Clear the site's cookies and log in again.",
+  }),
   forbidden: defineProblem({
     code: 1101,
     category: "auth",
@@ -126,6 +132,12 @@ export const problems = Object.freeze({
     category: "auth",
     status: 401,
     detail: "The signature does not match the request.",
+  }),
+  tooManySessions: defineProblem({
+    code: 1109,
+    category: "auth",
+    status: 403,
+    detail: "This account has as many sessions as it may have. Log out elsewhere first.",
   }),
 
   // 2xxx: the request itself

@@ -1,0 +1,34 @@
+// What the parts of this package that are built on an Auth (OAuth, socket tickets, account mail, routes) share with it and nobody
+// else sees.
+
+import { invalidOption } from "@portcullis/core";
+import type { AuthSettings } from "./auth-settings.js";
+import type { Auth } from "./create-auth.js";
+import type { Instruments } from "./instruments.js";
+import type { SignInDesk } from "./login/sign-in.js";
+import type { PasswordHasher } from "./passwords/password-hasher.js";
+import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
+
+/** The inside of an {@link Auth}. */
+export interface AuthInternals {
+  readonly settings: AuthSettings;
+  readonly instruments: Instruments;
+  readonly kinds: TokenKinds;
+  readonly issuer: TokenIssuer;
+  readonly hasher: PasswordHasher;
+  readonly signIn: SignInDesk;
+}
+
+const known = new WeakMap<Auth, AuthInternals>();
+
+export function rememberInternals(auth: Auth, internals: AuthInternals): Auth {
+  known.set(auth, internals);
+  return auth;
+}
+
+/** @param option Whose option the auth was given as. @throws {ConfigurationError} `invalid_option`: not made by `createAuth`. */
+export function internalsOf(option: string, auth: Auth): AuthInternals {
+  const internals = known.get(auth);
+  if (internals === undefined) throw invalidOption(option, auth, "what createAuth returned, unwrapped");
+  return internals;
+}

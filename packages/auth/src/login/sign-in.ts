@@ -1,0 +1,54 @@
+// Where every way to prove who one is ends: password, another provider, a second factor. One place decides whether that was enough.
+
+import type { MaybePromise, SubjectState } from "@portcullis/core";
+import { ok, type AuthDenial } from "../auth-result.js";
+import type { Instruments } from "../instruments.js";
+import type { ClientContext, LoginProof } from "../sessions/session-data.js";
+import type { TokenIssuer } from "../tokens/issue-tokens.js";
+import type { TokenPair } from "../tokens/token-pair.js";
+import { toTokenSubject } from "../tokens/token-subject.js";
+import type { UserAccount } from "../users/user-directory.js";
+
+/** A login that succeeded. */
+export interface Login {
+  readonly tokens: TokenPair;
+  readonly account: UserAccount;
+}
+
+/** A login whose first factor was right and that wants a second. */
+export interface MfaChallenge {
+  /** Opens nothing but the routes that enrol and verify a second factor. */
+  readonly token: string;
+  /** Epoch ms. */
+  readonly expiresAt: number;
+  /** Whether the account has a second factor to verify; otherwise it has to enrol one first. */
+  readonly enrolled: boolean;
+}
+
+/** What came of a login. */
+export type LoginResult =
+  | { readonly kind: "ok"; readonly value: Login }
+  | { readonly kind: "mfa_required"; readonly challenge: MfaChallenge }
+  | AuthDenial;
+
+/** Says whether a proof is enough for an account. @returns `undefined` when it is. */
+export type MfaGate = (account: UserAccount, state: SubjectState, proof: LoginProof) => MaybePromise<MfaChallenge | undefined>;
+
+/** Opens sessions for people who have proven who they are. */
+export interface SignInDesk {
+  /** @param state Read before the proof was checked, so that a revocation meanwhile wins. */
+  complete(account: UserAccount, state: SubjectState, proof: LoginProof, client: ClientContext): Promise<LoginResult>;
+}
+
+export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, gate?: MfaGate): SignInDesk {
+  return Object.freeze({
+    async complete(account: UserAccount, state: SubjectState, proof: LoginProof, client: ClientContext): Promise<LoginResult> {
+      const challenge = await gate?.(account, state, proof);
+      if (challenge !== undefined) return Object.freeze({ kind: "mfa_required", challenge });
+      const opened = await issuer.open(toTokenSubject(account), state, { ...proof, client });
+      if (opened.kind === "denied") return opened;
+      instruments.emit({ kind: "login_succeeded", userId: account.id, sessionId: opened.value.sessionId });
+      return ok({ tokens: opened.value, account });
+    },
+  });
+}
