@@ -27,7 +27,7 @@ await Promise.all(
     count("taken", (await tickets.take(`there-${round}`)) !== undefined);
     count("counted", (await counters.add("all", 1, { limit: 50, windowMs: 3_600_000 })).accepted);
     count("limited", (await limits.consume(ask)).allowed);
-    count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
+    count("rotated", (await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`)) !== undefined);
     count("leases", await leases.acquire(`job-${round}`, String(process.pid), 60_000));
     count(
       "inserted",

@@ -51,11 +51,19 @@ async function useEverything(store: RedisStore, name: string): Promise<void> {
   await subjects.bump(name, "tokenVersion");
   await subjects.setDisabled(name, true);
   for (const id of ["a", "b", "c"])
-    await sessions.create({ id: name + id, subjectId: name, refreshHash: "h", ttlMs: 60_000, data: "{}" }, 2);
+    await sessions.create(
+      { id: name + id, subjectId: name, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "{}" },
+      { limit: 2, whenFull: "evict-oldest" },
+    );
+  await sessions.create(
+    { id: name, subjectId: name, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "{}" },
+    { limit: 2, whenFull: "refuse" },
+  );
   await sessions.rotate(`${name}b`, "h", "i");
   await sessions.find(`${name}b`);
+  await sessions.find(`${name}b`, 0);
   await sessions.list(name);
-  await sessions.revoke(name, `${name}c`);
+  await sessions.revoke(name, { id: `${name}c` });
   await apiKeys.insert({ ...KEY, id: name, ownerId: name, createdAt: 1 });
   await apiKeys.touch(name, 0);
   await apiKeys.list(name);
@@ -221,7 +229,8 @@ describeWith("redis", "the store on Redis", () => {
 
   it("moves a session whose id is given to another subject: the pointer leads to one only", async () => {
     const { sessions } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix() });
-    const login = (id: string, subjectId: string) => sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, data: "" }, 0);
+    const login = (id: string, subjectId: string) =>
+      sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "" }, { limit: 0, whenFull: "evict-oldest" });
     for (const id of ["a", "b", "c"]) await login(id, "ada");
     await login("b", "bob");
     expect((await sessions.list("ada")).map(({ id }) => id)).toEqual(["c", "a"]);

@@ -33,7 +33,7 @@ export interface SqlStoreOptions {
 }
 
 /** Every port, in a SQL database. */
-export type SqlStore = Ports & StoreLifecycle;
+export type SqlStore = Omit<Ports, "bus"> & StoreLifecycle;
 
 const LONGEST_DEADLINE_MS = 600_000;
 

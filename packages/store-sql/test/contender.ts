@@ -29,7 +29,7 @@ await Promise.all(
     count("limited", (await limits.consume({ kind: "user", id: "ada", cells: [tier] })).allowed);
     const place = { id: "job", capacity: 20, key: own, ttlMs: hour };
     count("placed", (await limits.consume({ kind: "org", id: "ada", cells: [], lease: place })).allowed);
-    count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
+    count("rotated", (await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`)) !== undefined);
     count("leased", await leases.acquire(`job-${round}`, own, hour));
     count("inserted", (await records.insert("users", { id: own, scope: "s", uniqueKey: `mail-${round}`, value: "{}" })) !== undefined);
     const asked = { workspaceId: "w", requesterId: "ada", risk: "LOW", operation: "a:b", digest: `d-${round}`, data: "{}" };
@@ -42,7 +42,10 @@ await Promise.all(
     for (const { kind } of await Promise.all([resign("ada"), resign("bob")])) count("resigned", kind === "written");
     count("agreed", (await grants.writePolicy("policy", round, own)) !== undefined);
     await subjects.bump("ada", "tokenVersion");
-    await sessions.create({ id: own, subjectId: "capped", refreshHash: "h", ttlMs: hour, data: "" }, 3);
+    await sessions.create(
+      { id: own, subjectId: "capped", refreshHash: "h", ttlMs: hour, idleMs: 0, data: "" },
+      { limit: 3, whenFull: "evict-oldest" },
+    );
     const start = performance.now();
     const entry = { key: own, bytes: new Uint8Array(8), at: 1, category: "c", actor: "a", action: "b", workspaceId: "w" };
     await log.append("log", ({ size }) => ({ entries: [entry], frontier: Buffer.from(String(size + 1)) }));

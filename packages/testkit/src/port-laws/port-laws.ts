@@ -26,6 +26,7 @@ export const portLaws: Readonly<Record<PortName, readonly PortLaw[]>> = Object.f
   leases: leaseLaws,
   records: recordLaws,
   grants: grantLaws,
+  bus: [],
 });
 
 /**
