@@ -1,6 +1,7 @@
 import { createMemoryStore } from "@portcullis/core";
 import type { ManualClock } from "../manual-clock.js";
 import type { PortName, StoreHost } from "../port-laws/port-law.js";
+import { busMutants } from "./bus-mutants.js";
 import { approvalMutants, logMutants } from "./durable-port-mutants.js";
 import { grantMutants } from "./grant-mutants.js";
 import { apiKeyMutants, recordMutants, subjectMutants } from "./identity-port-mutants.js";
@@ -49,4 +50,5 @@ export const storeMutants: readonly StoreMutant[] = Object.freeze([
   ...mutantsOf("approvals", approvalMutants),
   ...mutantsOf("log", logMutants),
   ...mutantsOf("outbox", outboxMutants),
+  ...mutantsOf("bus", busMutants),
 ]);
