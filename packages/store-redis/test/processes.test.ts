@@ -33,7 +33,8 @@ describeWith("redis", "two processes at once", () => {
     const starts = await Promise.all([readyProcess(prefix), readyProcess(prefix)]);
     const [one = {}, other = {}] = await Promise.all(starts.map((start) => start()));
     const sum = Object.fromEntries(Object.keys(one).map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
-    expect(sum).toMatchObject({ tickets: ROUNDS, taken: ROUNDS, counted: 50, limited: 50, leases: ROUNDS, inserted: ROUNDS });
+    expect(sum).toMatchObject({ tickets: ROUNDS, taken: ROUNDS, counted: 50, limited: 50, leases: ROUNDS, inserted: ROUNDS, seated: 3 });
+    expect(await store.sessions.list("seats")).toHaveLength(3);
     // Each hash leads to the next one, so each is exchanged at most once.
     const reached = (await store.sessions.find("session"))?.refreshHash;
     expect(reached).toBe(`hash-${sum["rotated"]}`);

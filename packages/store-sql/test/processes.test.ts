@@ -49,6 +49,7 @@ async function race(target: string, processes: number): Promise<void> {
   }
   expect(await store.grants.listHolders("w", "member", { limit: 1_000 })).toHaveLength(ROUNDS);
   expect((await store.sessions.list("capped")).length).toBe(3);
+  expect([sum("seated"), (await store.sessions.list("seats")).length]).toEqual([3, 3]);
   expect((await store.subjects.read("ada")).tokenVersion).toBe(1 + processes * ROUNDS);
 
   const entries = await store.log.read("log", 0, 10_000);

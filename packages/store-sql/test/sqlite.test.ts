@@ -167,7 +167,12 @@ describe("an open database", () => {
     const frontier = new Uint8Array([1, 2, 3]);
     await store.log.append("log", () => ({ entries: [], frontier }));
     expect(await store.log.head("log")).toEqual({ size: 0, frontier });
-    expect(await store.subjects.setDisabled("ada", true)).toEqual({ tokenVersion: 1, passwordVersion: 1, disabled: true });
+    expect(await store.subjects.setDisabled("ada", true)).toEqual({
+      tokenVersion: 1,
+      passwordVersion: 1,
+      claimsVersion: 1,
+      disabled: true,
+    });
     database.close();
   });
 

@@ -1,7 +1,7 @@
 import type { Bus, BusSubscriber } from "../ports/bus.js";
 import { StoreUnavailable } from "../problem/errors.js";
 import { type BusChannels, createBusChannels, requireBusChannel, requireBusMessage } from "./bus-channels.js";
-import { systemClock } from "./clock.js";
+import { type Clock, systemClock } from "./clock.js";
 
 /** A message and where it goes. */
 export interface BusMessage {
@@ -45,9 +45,10 @@ const LONGEST_RETRY_MS = 5_000;
 /**
  * A bus on what a store has to carry messages: connected while somebody subscribes, and connected again when that breaks.
  *
+ * @param clock For reconnecting and for what takes too long.
  * @returns the port, and what ends it with all its subscriptions.
  */
-export function createBusOver(transport: BusTransport): { readonly bus: Bus; readonly close: () => void } {
+export function createBusOver(transport: BusTransport, clock: Clock = systemClock): { readonly bus: Bus; readonly close: () => void } {
   const channels = createBusChannels();
   const send = createSender(transport);
   let connector: Connector | undefined;
@@ -76,7 +77,7 @@ export function createBusOver(transport: BusTransport): { readonly bus: Bus; rea
         if (channels.isEmpty) disconnect();
       };
       try {
-        connector ??= new Connector(transport, channels);
+        connector ??= new Connector(transport, channels, clock);
         await connector.connect();
         requireOpen("bus.subscribe");
       } catch (error) {
@@ -132,6 +133,8 @@ function createSender(transport: BusTransport): (message: BusMessage) => Promise
 class Connector {
   #isOpen = true;
   #connection: BusConnection | undefined;
+  /** Not ready yet. */
+  #pending: BusConnection | undefined;
   #connecting: Promise<void> | undefined;
   #wasConnected = false;
   #cancelTimer = (): void => {};
@@ -139,6 +142,7 @@ class Connector {
   constructor(
     readonly transport: BusTransport,
     readonly channels: BusChannels,
+    readonly clock: Clock,
   ) {}
 
   /** Resolves when connected; one attempt for all who ask meanwhile. */
@@ -155,6 +159,7 @@ class Connector {
     this.#cancelTimer();
     this.#connection?.close();
     this.#connection = undefined;
+    this.#pending?.close();
   }
 
   async #attempt(): Promise<void> {
@@ -172,13 +177,16 @@ class Connector {
       },
       onLost: () => lose(),
     });
+    this.#pending = connection;
     try {
-      await within(transport.connectWithinMs, connection.ready);
+      await this.#within(connection.ready);
       if (!this.#isOpen || isLost) throw new Error("The connection ended at once.");
     } catch (error) {
       isLost = true;
       connection.close();
       throw error instanceof StoreUnavailable ? error : new StoreUnavailable("bus.subscribe", { cause: error });
+    } finally {
+      this.#pending = undefined;
     }
     this.#connection = connection;
     lose = () => {
@@ -200,7 +208,7 @@ class Connector {
   #retryIn(waitMs: number): void {
     this.#cancelTimer();
     if (!this.#isOpen) return;
-    this.#cancelTimer = systemClock.after(waitMs, () => {
+    this.#cancelTimer = this.clock.after(waitMs, () => {
       this.connect().catch(() => this.#retryIn(Math.min(waitMs * 2, LONGEST_RETRY_MS)));
     });
   }
@@ -209,8 +217,8 @@ class Connector {
     this.#cancelTimer();
     const check = connection.check?.bind(connection);
     if (check === undefined) return;
-    this.#cancelTimer = systemClock.after(CHECK_EVERY_MS, () => {
-      within(this.transport.connectWithinMs, check()).then(
+    this.#cancelTimer = this.clock.after(CHECK_EVERY_MS, () => {
+      this.#within(check()).then(
         () => {
           if (this.#connection === connection) this.#checkLater(connection);
         },
@@ -218,16 +226,17 @@ class Connector {
       );
     });
   }
-}
 
-async function within<T>(deadlineMs: number, answer: Promise<T>): Promise<T> {
-  let cancel = (): void => {};
-  const deadline = new Promise<never>((_resolve, reject) => {
-    cancel = systemClock.after(deadlineMs, () => reject(new Error(`There was no answer within ${deadlineMs} ms.`)));
-  });
-  try {
-    return await Promise.race([answer, deadline]);
-  } finally {
-    cancel();
+  async #within<T>(answer: Promise<T>): Promise<T> {
+    const deadlineMs = this.transport.connectWithinMs;
+    let cancel = (): void => {};
+    const deadline = new Promise<never>((_resolve, reject) => {
+      cancel = this.clock.after(deadlineMs, () => reject(new Error(`There was no answer within ${deadlineMs} ms.`)));
+    });
+    try {
+      return await Promise.race([answer, deadline]);
+    } finally {
+      cancel();
+    }
   }
 }

@@ -4,8 +4,8 @@ import { createSweep } from "../sweep.js";
 import { ask, type Driver, type Operation, type Row } from "./driver.js";
 import { number, text } from "./row.js";
 
-// SQLite tells no other process anything. So messages are rows, and whoever listens looks for new ones: a look costs some
-// microseconds, less than asking whether anything has changed (PRAGMA data_version) and then looking.
+// SQLite tells no other process anything. So messages are rows, and whoever listens looks for new ones. A look costs 3 µs;
+// PRAGMA data_version costs 2, and says nothing of what another store has written through the same connection.
 const LOOK_EVERY_MS = 25;
 /** After a look that failed: the file is locked, or its owner has closed it. */
 const LOOK_AGAIN_MS = 1_000;
