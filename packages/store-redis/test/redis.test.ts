@@ -32,7 +32,7 @@ const KEY = {
 
 /** Every operation of every port once, under keys that nobody would choose. */
 async function useEverything(store: RedisStore, name: string): Promise<void> {
-  const { tickets, counters, limits, subjects, sessions, apiKeys, leases, records } = store;
+  const { tickets, counters, limits, subjects, sessions, apiKeys, leases, records, bus } = store;
   await tickets.put(name, "value", 60_000);
   await tickets.replace(name, "value", "other", 60_000);
   await tickets.peek(name);
@@ -68,6 +68,9 @@ async function useEverything(store: RedisStore, name: string): Promise<void> {
   await apiKeys.touch(name, 0);
   await apiKeys.list(name);
   await apiKeys.revoke(name, name);
+  const end = await bus.subscribe("a", { onMessage: () => {} });
+  await bus.publish("a", name);
+  await end();
   await leases.acquire(name, "me", 60_000);
   await leases.release(name, "me");
   await leases.acquire(name, "you", 60_000);
@@ -179,10 +182,10 @@ describeWith("redis", "the store on Redis", () => {
     const server = await startOwnRedis();
     const admin = connect(server.url);
     const commands =
-      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcount +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info".split(
+      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcount +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info +publish +subscribe".split(
         " ",
       );
-    await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "-@all", ...commands);
+    await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "&shop:*", "-@all", ...commands);
     const client = connect(server.url, { username: "app", password: "secret" });
     await useEverything(openRedisStore(client, { prefix: "shop:", deadlineMs: 1_000 }), "ada");
     await expect(openRedisStore(client, { prefix: "other:", deadlineMs: 1_000 }).tickets.put("a", "b", 1)).rejects.toThrow(
