@@ -47,6 +47,25 @@ const LONGEST_RETRY_MS = 5_000;
  *
  * @param clock For reconnecting and for what takes too long.
  * @returns the port, and what ends it with all its subscriptions.
+ * @example
+ * ```ts
+ * import { type BusLink, createBusOver } from "@portcullis/core";
+ *
+ * const links = new Set<BusLink>(); // in place of a broker
+ * const { bus, close } = createBusOver({
+ *   connectWithinMs: 1_000,
+ *   async send(messages) {
+ *     for (const { channel, message } of messages) for (const link of links) link.onMessage(channel, message);
+ *   },
+ *   connect(link) {
+ *     links.add(link);
+ *     return { ready: Promise.resolve(), close: () => void links.delete(link) };
+ *   },
+ * });
+ * await bus.subscribe("revoked", { onMessage: (id) => console.log(id) });
+ * await bus.publish("revoked", "ada"); // ada
+ * close();
+ * ```
  */
 export function createBusOver(transport: BusTransport, clock: Clock = systemClock): { readonly bus: Bus; readonly close: () => void } {
   const channels = createBusChannels();
