@@ -27,6 +27,9 @@ export type AuthEvent =
   | { readonly kind: "refresh_reused"; readonly userId: string; readonly sessionId: string }
   /** A token claims a version that was never issued: the subject's state was rolled back, or a signing secret leaked. */
   | { readonly kind: "token_version_ahead"; readonly userId: string; readonly tokenVersion: number; readonly currentVersion: number }
+  /** The same of the version of its claims. */
+  | { readonly kind: "claims_version_ahead"; readonly userId: string; readonly claimsVersion: number; readonly currentVersion: number }
+  | { readonly kind: "rights_changed"; readonly userId: string; readonly rights: "raised" | "lowered" }
   | { readonly kind: "session_evicted"; readonly userId: string; readonly sessionId: string }
   | { readonly kind: "logout"; readonly userId: string; readonly sessionId: string }
   | { readonly kind: "logout_all"; readonly userId: string; readonly tokenVersion: number; readonly sessionsEnded: number }

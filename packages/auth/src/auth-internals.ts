@@ -6,8 +6,10 @@ import type { AuthSettings } from "./auth-settings.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
+import type { Revocations } from "./revocation/revocations.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
+import type { AccessTokenVerifier } from "./tokens/verify-access-token.js";
 
 /** The inside of an {@link Auth}. */
 export interface AuthInternals {
@@ -17,6 +19,8 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  readonly revocations: Revocations;
+  readonly verifyAgain: AccessTokenVerifier["verifyAgain"];
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

@@ -15,6 +15,7 @@ import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js
 import type { AuthEvent } from "./auth-event.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
+import { readRevocation, type RevocationSettings } from "./revocation/revocation-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
 import { integer, text } from "./settings/option-checks.js";
@@ -42,6 +43,7 @@ export interface AuthOptions {
   /** `aud` of access tokens, required in them when set. */
   readonly audience?: string;
   readonly sessions?: Partial<SessionSettings>;
+  readonly revocation?: Partial<RevocationSettings>;
   /** Most verified access tokens remembered; default 10,000 (about 2 kB each); 0 switches it off. */
   readonly tokenCacheEntries?: number;
   readonly lockout?: Partial<LockoutSettings>;
@@ -64,6 +66,7 @@ export interface AuthSettings {
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly sessions: SessionSettings;
+  readonly revocation: RevocationSettings;
   readonly tokenCacheEntries: number;
   readonly lockout: LockoutSettings;
   readonly passwords: PasswordSettings;
@@ -95,6 +98,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     issuer: text("issuer", options.issuer),
     audience: text("audience", options.audience),
     sessions: readSessions(options.sessions),
+    revocation: readRevocation(options.revocation),
     tokenCacheEntries: integer("tokenCacheEntries", options.tokenCacheEntries ?? DEFAULT_TOKEN_CACHE_ENTRIES, 0, 10_000_000),
     lockout: readLockout(options.lockout),
     passwords: readPasswords(options.passwords),

@@ -14,10 +14,14 @@ import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { isTooLong } from "./passwords/password-policy.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
 import type { AccessToken } from "./tokens/access-token.js";
-import { createBlacklist } from "./tokens/blacklist.js";
+import { createBlacklist } from "./revocation/blacklist.js";
+import { type AccountRights, createCredentialEnder, type SessionsInvalidated } from "./revocation/end-credentials.js";
+import { createRevocations, type Revoked } from "./revocation/revocations.js";
+import { createStandingReader, noteUseAfterMs } from "./revocation/standing.js";
+import { StandingMemory } from "./revocation/standing-memory.js";
+import { createActiveSessions } from "./sessions/active-sessions.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
 import { createTokenRefresher } from "./tokens/refresh-tokens.js";
-import { createRevocation, type SessionsInvalidated } from "./tokens/revocation.js";
 import type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 import { createAccessTokenVerifier } from "./tokens/verify-access-token.js";
 import type { UserAccount, UserDirectory } from "./users/user-directory.js";
@@ -50,8 +54,26 @@ export interface Auth {
   logoutAll(token: AccessToken): Promise<AuthResult<SessionsInvalidated>>;
   /** Ends every token and session of a user: after taking roles away, for an administrator. Two parallel calls add two to the version. */
   revokeUser(userId: string): Promise<SessionsInvalidated>;
+  /**
+   * Tells that an account's roles changed. `raised`: its access tokens are refused as expired (1003) and refreshed into what it may
+   * now, sessions go on. `lowered`: every token and session ends. A change that does both is `lowered`.
+   */
+  accountChanged(userId: string, change: AccountRights): Promise<void>;
   /** A disabled account can do nothing from this moment on: no login, no token, no API key. Enabling revives no session. */
   setDisabled(userId: string, disabled: boolean): Promise<void>;
+  /**
+   * Tells of every credential that ends before its time, in this process at once and of other processes as soon as the store's bus
+   * brings it: for whatever outlives a request, such as an open socket. Messages can be lost: look at long-lived connections anew
+   * (`verifyAccessToken`) from time to time. What the listener throws is dropped.
+   *
+   * @returns a function that ends the listening.
+   */
+  onRevoked(listener: (revoked: Revoked) => void): () => void;
+  /**
+   * Stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
+   * `revocation.maxStalenessMs`. Never rejects; harmless when called again.
+   */
+  close(): Promise<void>;
   /** Verifies an access token completely: signature, time, revocation. Answers without a promise while the store does. */
   verifyAccessToken(token: string): MaybePromise<AuthResult<AccessToken>>;
   /**
@@ -104,30 +126,40 @@ export function createAuth(options: AuthOptions): Auth {
   const instruments = new Instruments(settings.metrics, settings.onEvent);
   const kinds = createTokenKinds(settings);
   const blacklist = createBlacklist(store.tickets);
-  const issuer = createTokenIssuer(settings, kinds, instruments);
+  const activeSessions = createActiveSessions(settings.metrics, settings.clock);
+  const standings = new StandingMemory({
+    ...settings.revocation,
+    read: createStandingReader(settings, blacklist),
+    clock: settings.clock,
+    noteUseAfterMs: noteUseAfterMs(settings),
+    onRemembered: () => revocations.listen(),
+    onOutageAnswer: () => instruments.outageAcceptance(),
+  });
+  const revocations = createRevocations(settings, standings, instruments);
+  const verifier = createAccessTokenVerifier(settings, kinds, standings, activeSessions, instruments);
+  const issuer = createTokenIssuer(settings, kinds, revocations, instruments);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
   const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
   const signIn = createSignInDesk(issuer, instruments);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
-  const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
+  const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
   const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
 
   const auth: Auth = Object.freeze({
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
-    refresh: createTokenRefresher(settings, kinds, issuer, instruments),
-    logout,
-    logoutAll,
-    revokeUser,
-    setDisabled,
-    verifyAccessToken: createAccessTokenVerifier(settings, kinds, blacklist, instruments),
+    refresh: createTokenRefresher(settings, kinds, issuer, revocations, instruments),
+    ...ender,
+    onRevoked: revocations.onRevoked,
+    close: revocations.close,
+    verifyAccessToken: verifier.verify,
     async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
       const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
       if (opened.kind === "ok") return opened.value;
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
-    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, instruments),
+    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, revocations, instruments),
     createAccount,
     setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
@@ -141,5 +173,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, revocations, verifyAgain: verifier.verifyAgain });
 }

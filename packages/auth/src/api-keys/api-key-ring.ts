@@ -66,6 +66,8 @@ export interface ApiKeyRing {
   rotate(caller: Principal, keyId: string): Promise<AuthResult<CreatedApiKey>>;
   /** Who calls with this key. @throws {StoreUnavailable} */
   authenticate(key: string): Promise<AuthResult<ApiKeyPrincipal>>;
+  /** Who calls with a key that was authenticated before, as the store has it now. @throws {StoreUnavailable} */
+  verifyAgain(principal: ApiKeyPrincipal): Promise<AuthResult<ApiKeyPrincipal>>;
   /** Notes that a key was used, at most once a minute. Call it after the response, as `authenticate(auth)` does. */
   noteUse(keyId: string): MaybePromise<void>;
 }
@@ -184,6 +186,10 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
       const matches = isSame(hashOf(text, pepper), record?.hash);
       if (record === undefined) return refuse("unknown");
       return matches ? principalOf(record) : refuse("wrong_secret");
+    },
+    async verifyAgain({ keyId }: ApiKeyPrincipal): Promise<AuthResult<ApiKeyPrincipal>> {
+      const record = await store.apiKeys.find(keyId);
+      return record === undefined ? refuse("unknown") : principalOf(record);
     },
     noteUse(keyId: string): MaybePromise<void> {
       const now = clock.monotonic();

@@ -113,6 +113,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   });
 }
 
-function refused(problem: Problem): Verdict {
+/** A denial of a credential that was sent (RFC 6750 §3.1). */
+export function refused(problem: Problem): Verdict {
   return problem.status === 401 ? deny(problem, [["www-authenticate", 'Bearer error="invalid_token"']]) : deny(problem);
 }

@@ -2,6 +2,7 @@ import { problems } from "@portcullis/core";
 import { denied, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
+import type { Revocations } from "../revocation/revocations.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
 import { newPasswordProblem } from "../passwords/password-policy.js";
 import type { AccessToken } from "../tokens/access-token.js";
@@ -25,6 +26,7 @@ export function createPasswordChanger(
   hasher: PasswordHasher,
   passwordLogin: PasswordLogin,
   issuer: TokenIssuer,
+  revocations: Revocations,
   instruments: Instruments,
 ): PasswordChanger {
   const { store, users, passwords } = settings;
@@ -53,12 +55,18 @@ export function createPasswordChanger(
       const passwordHash = await hasher.hash(place, newPassword);
       // Once before and once after: if the process dies between storing the hash and ending what the old one opened, the
       // sessions of a thief are over already; what a login with the old password opens meanwhile ends with the second.
-      await store.subjects.bump(userId, "passwordVersion");
-      const updated = await users.updatePassword(userId, { expectedHash: account.passwordHash, passwordHash, mustChangePassword: false });
-      const state = await store.subjects.bump(userId, "passwordVersion");
-      await store.sessions.revoke(userId);
+      const { updated, state } = await revocations.ending({ subjectId: userId, kind: "password" }, async () => {
+        await store.subjects.bump(userId, "passwordVersion");
+        const isStored = await users.updatePassword(userId, {
+          expectedHash: account.passwordHash,
+          passwordHash,
+          mustChangePassword: false,
+        });
+        const after = await store.subjects.bump(userId, "passwordVersion");
+        await store.sessions.revoke(userId);
+        return { updated: isStored, state: after };
+      });
       if (!updated) return denied(problems.versionConflict());
-      instruments.revoked("password");
       instruments.emit({ kind: "password_changed", userId });
       // The second factor was proven by this same person: the new session keeps it.
       const proof = { amr: token.amr, mfaAt: token.principal.mfaAt, client };

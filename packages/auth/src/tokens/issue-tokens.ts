@@ -4,6 +4,7 @@ import type { AuthSettings } from "../auth-settings.js";
 import { denied, ok, type AuthResult } from "../auth-result.js";
 import { AuthError } from "../errors.js";
 import type { Instruments } from "../instruments.js";
+import type { Revocations } from "../revocation/revocations.js";
 import { createCompactJws, type CompactJws, type JwsClaims } from "../jwt/compact-jws.js";
 import { writeSessionDetails, type LoginProof, type SessionDetails } from "../sessions/session-data.js";
 import type { ClaimsPolicy } from "./claims.js";
@@ -60,7 +61,12 @@ export interface TokenIssuer {
 const ID_BYTES = 18; // 144 random bits, 24 characters
 const MAX_USER_ID_CHARACTERS = 128;
 
-export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, instruments: Instruments): TokenIssuer {
+export function createTokenIssuer(
+  settings: AuthSettings,
+  kinds: TokenKinds,
+  revocations: Revocations,
+  instruments: Instruments,
+): TokenIssuer {
   const { clock, store, secrets, issuer, audience, random } = settings;
   const createId = (): string => Buffer.from(random(ID_BYTES)).toString("base64url");
   const refreshHash = (refreshId: string): string => createHash("sha256").update(refreshId).digest("base64url");
@@ -135,7 +141,7 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
       if (!created) return denied(problems.tooManySessions());
       instruments.issuedPair();
       for (const sessionId of evicted) {
-        instruments.revoked("session");
+        revocations.announce({ subjectId: userId, sessionId, kind: "session" });
         instruments.emit({ kind: "session_evicted", userId, sessionId });
       }
       return ok(pair);

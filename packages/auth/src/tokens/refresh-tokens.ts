@@ -2,6 +2,7 @@ import { problems, type SubjectState } from "@portcullis/core";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
+import type { Revocations } from "../revocation/revocations.js";
 import { readSessionDetails } from "../sessions/session-data.js";
 import { readClaims, type TokenClaims } from "./claims.js";
 import type { TokenIssuer, TokenKinds } from "./issue-tokens.js";
@@ -20,6 +21,7 @@ export function createTokenRefresher(
   settings: AuthSettings,
   kinds: TokenKinds,
   issuer: TokenIssuer,
+  revocations: Revocations,
   instruments: Instruments,
 ): TokenRefresher {
   const { clock, store, users } = settings;
@@ -31,8 +33,9 @@ export function createTokenRefresher(
   };
 
   async function reused(claims: TokenClaims): Promise<AuthDenial> {
-    await store.sessions.revoke(claims.sub, { id: claims.sid });
-    instruments.revoked("family");
+    await revocations.ending({ subjectId: claims.sub, sessionId: claims.sid, kind: "family" }, () =>
+      store.sessions.revoke(claims.sub, { id: claims.sid }),
+    );
     instruments.emit({ kind: "refresh_reused", userId: claims.sub, sessionId: claims.sid });
     return refuse(denied(problems.refreshReused()), "reused");
   }
