@@ -3,6 +3,7 @@ export { createAuth } from "./create-auth.js";
 export { authenticate } from "./http/authenticate.js";
 export { authRoutes } from "./http/auth-routes.js";
 export { requireFreshRevocation } from "./http/require-fresh-revocation.js";
+export { createSocketTickets } from "./socket-tickets/create-socket-tickets.js";
 export { accessTokenFact } from "./tokens/access-token.js";
 export { createUserDirectory } from "./users/create-user-directory.js";
 export { normaliseEmail } from "./users/normalise-email.js";
@@ -29,6 +30,10 @@ export type { AccountRights, SessionsInvalidated } from "./revocation/end-creden
 export type { RevocationSettings } from "./revocation/revocation-settings.js";
 export type { Revoked } from "./revocation/revocations.js";
 export type { SessionSettings } from "./sessions/session-settings.js";
+export type { SocketAdmission, SocketOrigin, SocketTicket, SocketTickets } from "./socket-tickets/create-socket-tickets.js";
+export type { SocketTicketEvent, SocketTicketRefusal } from "./socket-tickets/socket-ticket-event.js";
+export type { SocketTicketOptions } from "./socket-tickets/socket-ticket-settings.js";
+export type { UpgradeRequest } from "./socket-tickets/upgrade-request.js";
 export type { AccessToken } from "./tokens/access-token.js";
 export type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 export type { AccountChange, StoredUserDirectory, UserDirectoryOptions } from "./users/create-user-directory.js";

@@ -2,7 +2,7 @@ import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket";
 /** What was ended early; `claims`: access tokens that say what is no longer so. */
 export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims"] as const);
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
@@ -16,6 +16,7 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   token: Object.freeze({ method: "token", outcome: "success" }),
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
+  socket_ticket: Object.freeze({ method: "socket_ticket", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */

@@ -6,6 +6,8 @@ import { loginRoutes } from "./login-routes.js";
 import { passwordRoutes } from "./password-routes.js";
 import { sessionRoutes } from "./session-routes.js";
 import { type SetupOptions, setupRoute } from "./setup-route.js";
+import { socketTicketRoutes } from "./socket-ticket-routes.js";
+import type { SocketTickets } from "../socket-tickets/create-socket-tickets.js";
 
 /** Options of {@link authRoutes}. */
 export interface AuthRoutesOptions {
@@ -16,6 +18,8 @@ export interface AuthRoutesOptions {
    * operator only. Not offered by default.
    */
   readonly setup?: SetupOptions;
+  /** Offers `POST /ws-ticket`. */
+  readonly socketTickets?: SocketTickets;
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
@@ -48,7 +52,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup } = options;
+  const { prefix = "/auth", setup, socketTickets } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
   const signedIn = authenticate(auth, { required: true });
   // For the routes that somebody whose password must be changed may use.
@@ -59,6 +63,7 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
     ...sessionRoutes(auth, prefix, signedIn, restricted),
     ...passwordRoutes(auth, prefix, restricted),
     ...apiKeyRoutes(auth, prefix, signedIn),
+    ...(socketTickets === undefined ? [] : socketTicketRoutes(socketTickets, prefix, signedIn)),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);
 }
