@@ -240,6 +240,26 @@ describeWith("redis", "the store on Redis", () => {
     expect((await sessions.find("b"))?.subjectId).toBe("bob");
   });
 
+  it("reads a session that an earlier release stored: not rotated that it knows of, never idle, and complete after its next change", async () => {
+    const prefix = redisPrefix();
+    const [client, clock] = [connect(), createManualClock()];
+    const { sessions } = openRedisStore(client, { deadlineMs: 5_000, prefix, clock });
+    const start = clock.now();
+    const store =
+      "redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack({ ARGV[1], 'h', tonumber(ARGV[2]), ARGV[2] + 5, ARGV[2] + 60000, '{}', 1 }))";
+    for (const id of ["noted", "rotated"]) {
+      await client.eval(store, 1, `${prefix}sessions:{ada-${id}}`, id, start);
+      await client.set(`${prefix}session-pointer:{${id}}`, `ada-${id}`);
+    }
+    clock.advance(10);
+    const kept = { previousHash: undefined, createdAt: start, rotatedAt: start + 5, idleMs: 0, expiresAt: start + 60_000 };
+    expect(await sessions.find("noted")).toMatchObject({ ...kept, lastUsedAt: start + 5, readAt: start + 10 });
+    expect(await sessions.find("noted", 0)).toMatchObject({ ...kept, lastUsedAt: start + 10 });
+    expect(await sessions.list("ada-noted")).toMatchObject([{ ...kept, lastUsedAt: start + 10 }]);
+    expect(await sessions.rotate("rotated", "h", "i")).toMatchObject({ ...kept, previousHash: "h", rotatedAt: start + 10 });
+    expect(await sessions.find("rotated")).toMatchObject({ refreshHash: "i", previousHash: "h", rotatedAt: start + 10 });
+  });
+
   it("obeys a manual clock", async () => {
     const clock = createManualClock();
     const { tickets, leases } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix(), clock });
