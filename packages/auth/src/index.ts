@@ -23,6 +23,8 @@ export type { LoginRequest } from "./login/password-login.js";
 export type { Login, LoginResult, MfaChallenge } from "./login/sign-in.js";
 export type { PasswordSettings } from "./passwords/password-settings.js";
 export type { ClientContext, LoginProof, SessionDetails } from "./sessions/session-data.js";
+export type { SessionEvent } from "./sessions/session-event.js";
+export type { SessionInfo, SessionList } from "./sessions/session-list.js";
 export type { SessionSettings } from "./sessions/session-settings.js";
 export type { AccessToken } from "./tokens/access-token.js";
 export type { SessionsInvalidated } from "./tokens/revocation.js";
