@@ -1,3 +1,4 @@
+import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
@@ -26,14 +27,12 @@ export type AuthEvent =
     }
   | { readonly kind: "account_locked"; readonly identifierHash: string; readonly durationMs: number }
   | { readonly kind: "token_refreshed"; readonly userId: string; readonly sessionId: string }
-  /** A refresh token was redeemed twice: one of the two holders is not the user. The session was closed. */
-  | { readonly kind: "refresh_reused"; readonly userId: string; readonly sessionId: string }
+  | SessionEvent
   /** A token claims a version that was never issued: the subject's state was rolled back, or a signing secret leaked. */
   | { readonly kind: "token_version_ahead"; readonly userId: string; readonly tokenVersion: number; readonly currentVersion: number }
   /** The same of the version of its claims. */
   | { readonly kind: "claims_version_ahead"; readonly userId: string; readonly claimsVersion: number; readonly currentVersion: number }
   | { readonly kind: "rights_changed"; readonly userId: string; readonly rights: "raised" | "lowered" }
-  | { readonly kind: "session_evicted"; readonly userId: string; readonly sessionId: string }
   | { readonly kind: "logout"; readonly userId: string; readonly sessionId: string }
   | { readonly kind: "logout_all"; readonly userId: string; readonly tokenVersion: number; readonly sessionsEnded: number }
   | { readonly kind: "account_created"; readonly userId: string; readonly roles: readonly string[] }

@@ -12,12 +12,16 @@ import { createPasswordLogin, overloaded, type LoginRequest } from "./login/pass
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { isTooLong } from "./passwords/password-policy.js";
+import { createLogoutByRefresh } from "./sessions/logout-by-refresh.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
+import { createSessionList, type SessionList } from "./sessions/session-list.js";
+import { noteUseAfterMs } from "./sessions/session-settings.js";
+import { createSessionsEnded } from "./sessions/sessions-ended.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./revocation/blacklist.js";
 import { type AccountRights, createCredentialEnder, type SessionsInvalidated } from "./revocation/end-credentials.js";
 import { createRevocations, type Revoked } from "./revocation/revocations.js";
-import { createStandingReader, noteUseAfterMs } from "./revocation/standing.js";
+import { createStandingReader } from "./revocation/standing.js";
 import { StandingMemory } from "./revocation/standing-memory.js";
 import { createActiveSessions } from "./sessions/active-sessions.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
@@ -33,6 +37,8 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
 export interface Auth {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
+  /** The caller's sessions: list them, end one, end all others. */
+  readonly sessions: SessionList;
   /**
    * Proves a password and opens a session.
    *
@@ -43,13 +49,21 @@ export interface Auth {
    */
   login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
   /**
-   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
+   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it. Sent again within
+   * `sessions.refreshGraceMs`, it is answered with the same refresh token, byte for byte, until that is redeemed itself.
    *
    * Denied: `refreshReused` (the session is closed then), `sessionRevoked`, `invalidToken`.
+   *
+   * @throws {StoreUnavailable} It may have been redeemed or not: sending it again within the grace answers either way.
    */
   refresh(refreshToken: string): Promise<AuthResult<TokenPair>>;
   /** Ends the session of a token, and the token. Idempotent. */
   logout(token: AccessToken): Promise<void>;
+  /**
+   * Ends the session of a refresh token, whether or not that was redeemed or has expired: for clients whose access token is no longer
+   * good. Idempotent. Denied: `invalidToken`, for what is none of ours.
+   */
+  logoutByRefresh(refreshToken: string): Promise<AuthResult<{ readonly sessionId: string }>>;
   /** Ends every token and session of the caller, at most three times a minute. Denied: `operationRateLimited`. */
   logoutAll(token: AccessToken): Promise<AuthResult<SessionsInvalidated>>;
   /** Ends every token and session of a user: after taking roles away, for an administrator. Two parallel calls add two to the version. */
@@ -92,6 +106,8 @@ export interface Auth {
   /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }
+
+const TOO_MANY_SESSIONS = problems.tooManySessions().code;
 
 /**
  * Builds authentication.
@@ -137,7 +153,8 @@ export function createAuth(options: AuthOptions): Auth {
   });
   const revocations = createRevocations(settings, standings, instruments);
   const verifier = createAccessTokenVerifier(settings, kinds, standings, activeSessions, instruments);
-  const issuer = createTokenIssuer(settings, kinds, revocations, instruments);
+  const sessionsEnded = createSessionsEnded(revocations, instruments);
+  const issuer = createTokenIssuer(settings, kinds, instruments, sessionsEnded);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
   const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
   const signIn = createSignInDesk(issuer, instruments);
@@ -149,14 +166,18 @@ export function createAuth(options: AuthOptions): Auth {
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
-    refresh: createTokenRefresher(settings, kinds, issuer, revocations, instruments),
+    sessions: createSessionList(settings, sessionsEnded),
+    refresh: createTokenRefresher(settings, kinds, issuer, instruments, sessionsEnded),
     ...ender,
+    logoutByRefresh: createLogoutByRefresh(settings, kinds, sessionsEnded),
     onRevoked: revocations.onRevoked,
     close: revocations.close,
     verifyAccessToken: verifier.verify,
     async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
       const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
       if (opened.kind === "ok") return opened.value;
+      if (opened.problem.code !== TOO_MANY_SESSIONS)
+        throw new AuthError("invalid_account", "The account is disabled, or its sessions were just ended. Open none for it.");
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
     changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, revocations, instruments),

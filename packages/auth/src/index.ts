@@ -29,6 +29,8 @@ export type { ClientContext, LoginProof, SessionDetails } from "./sessions/sessi
 export type { AccountRights, SessionsInvalidated } from "./revocation/end-credentials.js";
 export type { RevocationSettings } from "./revocation/revocation-settings.js";
 export type { Revoked } from "./revocation/revocations.js";
+export type { SessionEvent } from "./sessions/session-event.js";
+export type { SessionInfo, SessionList } from "./sessions/session-list.js";
 export type { SessionSettings } from "./sessions/session-settings.js";
 export type { SocketAdmission, SocketOrigin, SocketTicket, SocketTickets } from "./socket-tickets/create-socket-tickets.js";
 export type { SocketTicketEvent, SocketTicketRefusal } from "./socket-tickets/socket-ticket-event.js";

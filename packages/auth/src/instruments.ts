@@ -74,6 +74,10 @@ export class Instruments {
     });
   }
 
+  issuedAccessToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "access" }));
+  }
+
   issuedApiKey(): void {
     this.#quietly(() => this.#issued.add({ type: "api_key" }));
   }
