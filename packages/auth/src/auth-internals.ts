@@ -3,6 +3,7 @@
 
 import { invalidOption } from "@portcullis/core";
 import type { AuthSettings } from "./auth-settings.js";
+import type { SessionCookies } from "./cookies/session-cookies.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
@@ -17,6 +18,8 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  /** `undefined` where browsers get no cookies. */
+  readonly cookies: SessionCookies | undefined;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

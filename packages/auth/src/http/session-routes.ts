@@ -10,19 +10,6 @@ export function sessionRoutes(auth: Auth, prefix: string, signedIn: Guard, restr
   return [
     defineRoute({
       method: "POST",
-      path: `${prefix}/logout`,
-      operationId: "authLogout",
-      summary: "End this session",
-      tags,
-      guards: [restricted],
-      responses: { 200: { description: "The session and its tokens are ended.", schema: schemas.messageResponse } },
-      async handle(_request, { facts }) {
-        await auth.logout(tokenOf(facts));
-        return answer(200, schemas.messageResponse, { message: "Logged out" });
-      },
-    }),
-    defineRoute({
-      method: "POST",
       path: `${prefix}/logout-all`,
       operationId: "authLogoutAll",
       summary: "End every session of the caller",

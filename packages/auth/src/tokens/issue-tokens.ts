@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { problems, type SubjectState } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
 import { denied, ok, type AuthResult } from "../auth-result.js";
+import { requireCookieSize } from "../cookies/session-cookies.js";
 import { AuthError } from "../errors.js";
 import type { Instruments } from "../instruments.js";
 import { createCompactJws, type CompactJws, type JwsClaims } from "../jwt/compact-jws.js";
@@ -99,9 +100,12 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
       type: "access",
       jti: createId(),
     });
+    const accessToken = kinds.access.jws.sign(access);
+    const refreshToken = kinds.refresh.jws.sign({ ...shared, exp: refreshExp, type: "refresh", jti: refreshId });
+    if (settings.cookies !== undefined) requireCookieSize(settings.cookies, { accessToken, refreshToken });
     return Object.freeze({
-      accessToken: kinds.access.jws.sign(access),
-      refreshToken: kinds.refresh.jws.sign({ ...shared, exp: refreshExp, type: "refresh", jti: refreshId }),
+      accessToken,
+      refreshToken,
       issuedAt: iat * 1000,
       accessExpiresAt: accessExp * 1000,
       refreshExpiresAt: refreshExp * 1000,
