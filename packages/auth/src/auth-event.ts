@@ -1,5 +1,6 @@
 import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
+import type { CookieEvent } from "./cookies/cookie-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
@@ -18,6 +19,7 @@ export type LoginFailure =
  */
 export type AuthEvent =
   | SocketTicketEvent
+  | CookieEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";

@@ -3,6 +3,7 @@
 
 import { invalidOption } from "@portcullis/core";
 import type { AuthSettings } from "./auth-settings.js";
+import type { SessionCookies } from "./cookies/session-cookies.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
@@ -21,6 +22,8 @@ export interface AuthInternals {
   readonly signIn: SignInDesk;
   readonly revocations: Revocations;
   readonly verifyAgain: AccessTokenVerifier["verifyAgain"];
+  /** `undefined` where browsers get no cookies. */
+  readonly cookies: SessionCookies | undefined;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

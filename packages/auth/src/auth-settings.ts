@@ -13,6 +13,7 @@ import {
 } from "@portcullis/core";
 import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js";
 import type { AuthEvent } from "./auth-event.js";
+import { type CookieOptions, type CookieSettings, readCookieOptions } from "./cookies/cookie-settings.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
 import { readRevocation, type RevocationSettings } from "./revocation/revocation-settings.js";
@@ -49,6 +50,8 @@ export interface AuthOptions {
   readonly lockout?: Partial<LockoutSettings>;
   readonly passwords?: Partial<PasswordSettings>;
   readonly apiKeys?: Partial<ApiKeySettings>;
+  /** Lets browsers hold the tokens in cookies, with protection against CSRF. Default: off, and the Cookie header is not looked at. */
+  readonly cookies?: CookieOptions;
   readonly clock?: Clock;
   /** Cryptographically strong random bytes. Default: `node:crypto`. */
   readonly random?: (bytes: number) => Uint8Array;
@@ -71,6 +74,7 @@ export interface AuthSettings {
   readonly lockout: LockoutSettings;
   readonly passwords: PasswordSettings;
   readonly apiKeys: ApiKeySettings;
+  readonly cookies: CookieSettings | undefined;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly metrics: Metrics;
@@ -103,6 +107,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     lockout: readLockout(options.lockout),
     passwords: readPasswords(options.passwords),
     apiKeys: readApiKeys(options.apiKeys),
+    cookies: readCookieOptions(options.cookies),
     clock,
     random,
     metrics,

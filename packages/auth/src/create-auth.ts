@@ -3,6 +3,7 @@ import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
 import { denied, type AuthResult } from "./auth-result.js";
 import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
+import { createSessionCookies } from "./cookies/session-cookies.js";
 import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
@@ -194,5 +195,9 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, revocations, verifyAgain: verifier.verifyAgain });
+  const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, secrets, random);
+  return rememberInternals(auth, {
+    ...{ settings, instruments, kinds, issuer, hasher, signIn, cookies, revocations },
+    verifyAgain: verifier.verifyAgain,
+  });
 }

@@ -1,5 +1,6 @@
 import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
+import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
 /** How a caller tried to prove who it is. */
 export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket";
@@ -100,6 +101,11 @@ export class Instruments {
 
   queueDepth(depth: number): void {
     this.#quietly(() => this.#queueDepth.set(depth));
+  }
+
+  csrfRefused(reason: CsrfRefusal, { userId, sessionId }: Pick<CookieEvent, "userId" | "sessionId">): void {
+    this.#quietly(() => this.#failures.add({ reason: `csrf_${reason}` }));
+    this.emit({ kind: "csrf_refused", reason, userId, sessionId });
   }
 
   emit(event: AuthEvent): void {

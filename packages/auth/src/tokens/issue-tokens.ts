@@ -1,6 +1,7 @@
 import { problems, type SubjectState } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
 import { denied, ok, type AuthResult } from "../auth-result.js";
+import { requireCookieSize } from "../cookies/session-cookies.js";
 import { AuthError } from "../errors.js";
 import type { Instruments } from "../instruments.js";
 import { createCompactJws, type CompactJws, type JwsClaims } from "../jwt/compact-jws.js";
@@ -127,6 +128,8 @@ export function createTokenIssuer(
         jti: createId(),
       }),
     );
+    // Refresh tokens are smaller than access tokens of the same account, and all of one size.
+    if (settings.cookies !== undefined) requireCookieSize(settings.cookies, { accessToken, refreshToken: "" });
     return ({ id, issuedAt, secret }) => {
       const refreshIat = Math.floor(issuedAt / 1000);
       const refreshExp = Math.min(sessionExp, refreshIat + kinds.refresh.policy.maxLifeSeconds);
