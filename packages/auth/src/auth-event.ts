@@ -1,3 +1,5 @@
+import type { AccountMailEvent } from "./accounts/account-mail-event.js";
+
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
   | "unknown_account"
@@ -21,7 +23,7 @@ export type AuthEvent =
       readonly identifierHash: string;
       readonly userId: string | undefined;
     }
-  | { readonly kind: "account_locked"; readonly identifierHash: string; readonly durationMs: number }
+  | { readonly kind: "account_locked"; readonly identifierHash: string; readonly purpose: string; readonly durationMs: number }
   | { readonly kind: "token_refreshed"; readonly userId: string; readonly sessionId: string }
   /** A refresh token was redeemed twice: one of the two holders is not the user. The session was closed. */
   | { readonly kind: "refresh_reused"; readonly userId: string; readonly sessionId: string }
@@ -34,4 +36,7 @@ export type AuthEvent =
   | { readonly kind: "account_disabled" | "account_enabled"; readonly userId: string }
   | { readonly kind: "password_changed"; readonly userId: string }
   | { readonly kind: "password_rehashed"; readonly userId: string }
+  /** `passwords.isBreached` threw or took too long; the new password was taken. */
+  | { readonly kind: "breach_check_failed" }
+  | AccountMailEvent
   | { readonly kind: "api_key_created" | "api_key_revoked"; readonly userId: string; readonly keyId: string };

@@ -5,8 +5,11 @@ import { invalidOption } from "@portcullis/core";
 import type { AuthSettings } from "./auth-settings.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
+import type { PasswordLockout } from "./login/password-lockout.js";
+import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
+import type { PasswordPolicy } from "./passwords/password-policy.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
 
 /** The inside of an {@link Auth}. */
@@ -17,6 +20,9 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  readonly lockout: PasswordLockout;
+  readonly policy: PasswordPolicy;
+  readonly replacePassword: PasswordReplacer;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

@@ -7,11 +7,12 @@ import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
 import { createAccountCreation, type NewAccount } from "./login/create-account.js";
-import { createLockout } from "./login/lockout.js";
+import { createPasswordLockout, type LoginClient } from "./login/password-lockout.js";
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
+import { createPasswordReplacer } from "./login/replace-password.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
-import { isTooLong } from "./passwords/password-policy.js";
+import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./tokens/blacklist.js";
@@ -35,9 +36,9 @@ export interface Auth {
    * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
    * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
    *
-   * @param client Shown in the list of sessions.
+   * @param client Shown in the list of sessions. Its address and device token count where `lockout` says so.
    */
-  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
+  login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /**
    * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
    *
@@ -67,7 +68,7 @@ export interface Auth {
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
   setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
-  /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
+  /** Hashes a password for a directory of your own. Denied: `validation` (too long, not well-formed), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }
 
@@ -100,17 +101,19 @@ export interface Auth {
  */
 export function createAuth(options: AuthOptions): Auth {
   const settings = readAuthOptions(options);
-  const { store, users, passwords, random, secrets } = settings;
+  const { store, users, passwords, random } = settings;
   const instruments = new Instruments(settings.metrics, settings.onEvent);
   const kinds = createTokenKinds(settings);
   const blacklist = createBlacklist(store.tickets);
   const issuer = createTokenIssuer(settings, kinds, instruments);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
-  const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const signIn = createSignInDesk(issuer, instruments);
+  const lockout = createPasswordLockout(settings, instruments);
+  const policy = createPasswordPolicy(settings, instruments);
+  const replacePassword = createPasswordReplacer(settings, instruments);
+  const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
+  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
 
   const auth: Auth = Object.freeze({
     users,
@@ -127,11 +130,11 @@ export function createAuth(options: AuthOptions): Auth {
       if (opened.kind === "ok") return opened.value;
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
-    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, instruments),
+    changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
     createAccount,
     setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
-      if (isTooLong(password, passwords)) return denied(problems.validation());
+      if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
       if (place === undefined) return overloaded();
       try {
@@ -141,5 +144,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword });
 }
