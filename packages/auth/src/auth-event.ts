@@ -1,6 +1,7 @@
 import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
 import type { CookieEvent } from "./cookies/cookie-event.js";
+import type { AccountMailEvent } from "./accounts/account-mail-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
@@ -27,7 +28,7 @@ export type AuthEvent =
       readonly identifierHash: string;
       readonly userId: string | undefined;
     }
-  | { readonly kind: "account_locked"; readonly identifierHash: string; readonly durationMs: number }
+  | { readonly kind: "account_locked"; readonly identifierHash: string; readonly purpose: string; readonly durationMs: number }
   | { readonly kind: "token_refreshed"; readonly userId: string; readonly sessionId: string }
   | SessionEvent
   /** A token claims a version that was never issued: the subject's state was rolled back, or a signing secret leaked. */
@@ -41,4 +42,7 @@ export type AuthEvent =
   | { readonly kind: "account_disabled" | "account_enabled"; readonly userId: string }
   | { readonly kind: "password_changed"; readonly userId: string }
   | { readonly kind: "password_rehashed"; readonly userId: string }
+  /** `passwords.isBreached` threw or took too long; the new password was taken. */
+  | { readonly kind: "breach_check_failed" }
+  | AccountMailEvent
   | { readonly kind: "api_key_created" | "api_key_revoked"; readonly userId: string; readonly keyId: string };

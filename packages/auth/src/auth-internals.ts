@@ -6,9 +6,12 @@ import type { AuthSettings } from "./auth-settings.js";
 import type { SessionCookies } from "./cookies/session-cookies.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
+import type { PasswordLockout } from "./login/password-lockout.js";
+import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
 import type { Revocations } from "./revocation/revocations.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
+import type { PasswordPolicy } from "./passwords/password-policy.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
 import type { AccessTokenVerifier } from "./tokens/verify-access-token.js";
 
@@ -24,6 +27,9 @@ export interface AuthInternals {
   readonly verifyAgain: AccessTokenVerifier["verifyAgain"];
   /** `undefined` where browsers get no cookies. */
   readonly cookies: SessionCookies | undefined;
+  readonly lockout: PasswordLockout;
+  readonly policy: PasswordPolicy;
+  readonly replacePassword: PasswordReplacer;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

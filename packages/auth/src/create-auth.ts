@@ -8,11 +8,12 @@ import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
 import { createAccountCreation, type NewAccount } from "./login/create-account.js";
-import { createLockout } from "./login/lockout.js";
+import { createPasswordLockout, type LoginClient } from "./login/password-lockout.js";
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
+import { createPasswordReplacer } from "./login/replace-password.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
-import { isTooLong } from "./passwords/password-policy.js";
+import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
 import { createLogoutByRefresh } from "./sessions/logout-by-refresh.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
 import { createSessionList, type SessionList } from "./sessions/session-list.js";
@@ -46,9 +47,9 @@ export interface Auth {
    * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
    * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
    *
-   * @param client Shown in the list of sessions.
+   * @param client Shown in the list of sessions. Its address and device token count where `lockout` says so.
    */
-  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
+  login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /**
    * Exchanges a refresh token, once, for the next pair; what the account says now goes into it. Sent again within
    * `sessions.refreshGraceMs`, it is answered with the same refresh token, byte for byte, until that is redeemed itself.
@@ -85,7 +86,7 @@ export interface Auth {
    */
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   /**
-   * Stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
+   * Ends the threads that hash passwords and stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
    * `revocation.maxStalenessMs`. Never rejects; harmless when called again.
    */
   close(): Promise<void>;
@@ -104,7 +105,7 @@ export interface Auth {
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
   setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
-  /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
+  /** Hashes a password for a directory of your own. Denied: `validation` (too long, not well-formed), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }
 
@@ -139,7 +140,7 @@ const TOO_MANY_SESSIONS = problems.tooManySessions().code;
  */
 export function createAuth(options: AuthOptions): Auth {
   const settings = readAuthOptions(options);
-  const { store, users, passwords, random, secrets } = settings;
+  const { store, users, passwords, random } = settings;
   const instruments = new Instruments(settings.metrics, settings.onEvent);
   const kinds = createTokenKinds(settings);
   const blacklist = createBlacklist(store.tickets);
@@ -157,11 +158,13 @@ export function createAuth(options: AuthOptions): Auth {
   const sessionsEnded = createSessionsEnded(revocations, instruments);
   const issuer = createTokenIssuer(settings, kinds, instruments, sessionsEnded);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
-  const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const signIn = createSignInDesk(issuer, instruments);
+  const lockout = createPasswordLockout(settings, instruments);
+  const policy = createPasswordPolicy(settings, instruments);
+  const replacePassword = createPasswordReplacer(settings, revocations);
+  const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
+  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
 
   const auth: Auth = Object.freeze({
     users,
@@ -172,7 +175,7 @@ export function createAuth(options: AuthOptions): Auth {
     ...ender,
     logoutByRefresh: createLogoutByRefresh(settings, kinds, sessionsEnded),
     onRevoked: revocations.onRevoked,
-    close: revocations.close,
+    close: async () => void (await Promise.all([revocations.close(), hasher.close()])),
     verifyAccessToken: verifier.verify,
     async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
       const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
@@ -181,11 +184,11 @@ export function createAuth(options: AuthOptions): Auth {
         throw new AuthError("invalid_account", "The account is disabled, or its sessions were just ended. Open none for it.");
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
-    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, revocations, instruments),
+    changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
     createAccount,
     setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
-      if (isTooLong(password, passwords)) return denied(problems.validation());
+      if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
       if (place === undefined) return overloaded();
       try {
@@ -195,9 +198,9 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, secrets, random);
+  const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, settings.secrets, random);
   return rememberInternals(auth, {
-    ...{ settings, instruments, kinds, issuer, hasher, signIn, cookies, revocations },
+    ...{ settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword, cookies, revocations },
     verifyAgain: verifier.verifyAgain,
   });
 }
