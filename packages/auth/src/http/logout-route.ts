@@ -3,8 +3,8 @@ import { type AuthInternals, internalsOf } from "../auth-internals.js";
 import type { SessionCookies } from "../cookies/session-cookies.js";
 import type { Auth } from "../create-auth.js";
 import { accessTokenFact } from "../tokens/access-token.js";
-import type { TokenClaims } from "../tokens/claims.js";
 import { credentialOf } from "./credentials.js";
+import { endSession } from "./end-session.js";
 import { AMBIGUOUS_SESSION, forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
 import { answer, tokenOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
@@ -34,7 +34,7 @@ export function logoutRoute(auth: Auth, prefix: string, restricted: Guard): Rout
       const token = facts.get(accessTokenFact);
       const claims = facts.get(refreshCookieFact)?.claims;
       if (token !== undefined || facts.get(leavingFact) === undefined) await auth.logout(tokenOf(facts));
-      else if (claims !== undefined) await endSession(internals, claims);
+      else if (claims !== undefined) await endSession(internals, { userId: claims.sub, sessionId: claims.sid });
       return withCookies(answer(200, schemas.messageResponse, { message: "Logged out" }), cookies?.cleared ?? []);
     },
   });
@@ -60,11 +60,4 @@ function leaving(restricted: Guard, internals: AuthInternals, cookies: SessionCo
       return ALLOW;
     },
   });
-}
-
-async function endSession({ settings, instruments }: AuthInternals, { sub, sid }: TokenClaims): Promise<void> {
-  const ended = await settings.store.sessions.revoke(sub, { id: sid });
-  if (ended.length === 0) return;
-  instruments.revoked("session");
-  instruments.emit({ kind: "logout", userId: sub, sessionId: sid });
 }
