@@ -1,6 +1,7 @@
-import { ConfigurationError, createApp, toFetchHandler } from "@portcullis/core";
+import { ConfigurationError, createApp, toFetchHandler, toOpenApi } from "@portcullis/core";
 import { AuthError, authenticate, authRoutes, type AuthOptions, type CookieOptions } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { createFixture, createFixtureWithAda, EMAIL, PASSWORD, PEPPER, SECRET, valueOf, withDeadPort } from "./auth-fixture.js";
 import { type Answer, Browser, createCookieServer } from "./cookie-browser.js";
 
@@ -282,6 +283,17 @@ describe("cookies as they are written", () => {
     const create = (): unknown => createFixture({ cookies: cookies as unknown as CookieOptions });
     expect(create).toThrow(ConfigurationError);
     expect(create).toThrow(`"${option}"`);
+  });
+
+  it("is described in OpenAPI: the CSRF route, a refresh that needs no body", () => {
+    const { auth } = createFixture({ cookies: {} });
+    const { paths } = toOpenApi(authRoutes(auth), {
+      info: { title: "auth", version: "1" },
+      toJsonSchema: (schema) => z.toJSONSchema(schema as z.ZodType, { io: "input" }) as never,
+    }) as unknown as { paths: Record<string, Record<string, { requestBody?: { required: boolean } }>> };
+    expect(paths["/auth/csrf"]?.["get"]).toBeDefined();
+    expect(paths["/auth/refresh"]?.["post"]?.requestBody?.required).toBe(false);
+    expect(paths["/auth/login"]?.["post"]?.requestBody?.required).toBe(true);
   });
 
   it("the refresh cookie's path is the routes' prefix, or the routes are not made", () => {

@@ -1,5 +1,5 @@
 import { ALLOW, createGuardChain, type GuardRequest, principalFact, userPrincipal, type Verdict } from "@portcullis/core";
-import { authenticate, type AuthOptions, credentialFact, requireCsrf } from "@portcullis/auth";
+import { authenticate, authRoutes, type AuthOptions, credentialFact, requireCsrf } from "@portcullis/auth";
 import fc from "fast-check";
 import { beforeAll, describe, expect, it } from "vitest";
 import { createFixture, createFixtureWithAda, OLD_SECRET, requestOf, SECRET, valueOf } from "./auth-fixture.js";
@@ -283,6 +283,52 @@ describe("AUTH-C", () => {
     expect((await one.jar.getCookies(`${SITE}/auth/refresh`, { sameSiteContext: "lax" })).map(({ key }) => key)).not.toContain(
       "__Secure-refresh",
     );
+  });
+
+  it("AUTH-C a request made by hand has its host in the URL: its own origin is known, another is not", async () => {
+    const { handler, browser } = await createCookieServer();
+    const one = browser();
+    await one.logIn();
+    const csrf = String(await one.valueOf("__Host-csrf"));
+    const headers = {
+      cookie: await one.jar.getCookieString(`${SITE}/auth/logout`),
+      "x-csrf-token": csrf,
+      "content-type": "application/json",
+    };
+    const login = JSON.stringify({ email: "ada@example.com", password: "correct horse battery", delivery: "cookie" });
+    for (const [path, body] of [
+      ["/auth/refresh", "{}"],
+      ["/auth/login", login],
+    ] as const) {
+      const send = (origin: string): Promise<Response> =>
+        handler(new Request(`${SITE}${path}`, { method: "POST", body, headers: { ...headers, origin } }));
+      expect((await send("https://evil.example")).status).toBe(403);
+      expect((await send("https://app.example:444")).status).toBe(403);
+      expect((await send(SITE)).status).toBe(200);
+    }
+  });
+
+  it("AUTH-C GET changes nothing, whoever sends it", async () => {
+    const { browser, auth, store, userId } = await createCookieServer();
+    const one = browser();
+    await one.logIn();
+    const state = async (): Promise<string> =>
+      JSON.stringify([
+        await store.sessions.list(userId),
+        await store.subjects.read(userId),
+        await store.apiKeys.list(userId),
+        await store.records.list("auth-users", { scope: "users", limit: 100 }),
+      ]).replaceAll(/"readAt":\d+/g, "");
+    const before = await state();
+    const paths = authRoutes(auth)
+      .filter(({ method, path }) => method === "GET" && !path.includes(":"))
+      .map(({ path }) => path);
+    expect(paths).toContain("/auth/csrf");
+    for (const path of paths) {
+      const cookies = await one.jar.getCookieString(`${SITE}${path}`);
+      expect((await one.call("GET", path, { headers: { "sec-fetch-site": "cross-site", cookie: cookies } })).status).toBe(200);
+    }
+    expect(await state()).toBe(before);
   });
 
   it("AUTH-C whoever authenticated by other means has no cookie of ours to be forged", async () => {
