@@ -216,6 +216,16 @@ describe("AUTH-X", () => {
     }
   });
 
+  it("AUTH-S4 ambiguous cookies are counted, and none is taken away: ours would go and the planted one stay", async () => {
+    const { auth, ada, eve, counted } = known;
+    for (const fields of [{ cookie: `${S}=${ada}; ${S}=${ada}` }, { cookie: `${S}=${ada}`, authorization: `Bearer ${eve}` }]) {
+      counted.length = 0;
+      const verdict = await authenticate(auth, { required: true }).check(requestOf(fields));
+      expect(verdict.kind === "deny" && verdict.headers?.map(([name]) => name)).toEqual(["www-authenticate"]);
+      expect(counted).toContain("auth_failures_total{ambiguous_session}");
+    }
+  });
+
   it("AUTH-X never from the query", async () => {
     const { auth, ada } = known;
     const request = { ...requestOf(), target: `/?access_token=${ada}&${S}=${ada}&api_key=x&token=${ada}` };

@@ -45,6 +45,7 @@ const UNAUTHENTICATED = deny(problems.unauthenticated());
 const PASSWORD_CHANGE_REQUIRED = deny(problems.passwordChangeRequired());
 const AMBIGUOUS = deny(problems.ambiguousCredentials());
 const INVALID = refused(problems.invalidToken());
+// Takes no cookie away: ours would go and the planted one stay.
 const AMBIGUOUS_SESSION = refused(problems.ambiguousSession());
 const BY_COOKIE: CredentialUsed = Object.freeze({ source: "cookie" });
 const BY_FIELD = Object.freeze({
@@ -102,6 +103,11 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   const restricted = (principal: Principal): boolean =>
     mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
 
+  function ambiguousSession(): Verdict {
+    instruments.failed("token", "ambiguous_session");
+    return AMBIGUOUS_SESSION;
+  }
+
   function acceptToken(request: GuardRequest, token: AccessToken, used: CredentialUsed): Verdict {
     if (restricted(token.principal)) return PASSWORD_CHANGE_REQUIRED;
     request.facts.set(principalFact, token.principal);
@@ -148,7 +154,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       if (presented === undefined) return acceptSession(request, jar, own.value);
       return after(whoseField(presented), (other) => {
         if (other.kind === "denied") return refused(other.problem);
-        return isSameUser(own.value, other.value) ? acceptSession(request, jar, own.value) : AMBIGUOUS_SESSION;
+        return isSameUser(own.value, other.value) ? acceptSession(request, jar, own.value) : ambiguousSession();
       });
     });
   }
@@ -169,7 +175,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       if (found.kind === "unreadable") return INVALID;
       const presented = found.kind === "none" ? undefined : found;
       const jar = cookies === undefined || (!required && cookies.isProofRoute(request)) ? NO_COOKIES : cookies.read(request);
-      if (jar === "ambiguous") return AMBIGUOUS_SESSION;
+      if (jar === "ambiguous") return ambiguousSession();
       if (jar.session !== undefined) return checkSession(request, jar, jar.session, presented);
       if (presented === undefined) return required ? UNAUTHENTICATED : ALLOW;
       return checkField(request, presented);
