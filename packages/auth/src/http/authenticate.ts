@@ -15,6 +15,7 @@ import type { AuthResult } from "../auth-result.js";
 import type { Auth } from "../create-auth.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
 import { credentialOf } from "./credentials.js";
+import { isLogout } from "./logout-path.js";
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions {
@@ -35,7 +36,8 @@ const INVALID = refused(problems.invalidToken());
 /**
  * Publishes who is calling under `principalFact`, frozen, and the verified token under `accessTokenFact`.
  *
- * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
+ * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call (but for
+ * `POST /logout` of `authRoutes`, which decides itself). Denials:
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), 400 for several credentials, 403 for a password
  * that must be changed. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the
  * store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
@@ -73,7 +75,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
     mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
 
   function takeToken(request: GuardRequest, result: AuthResult<AccessToken>): Verdict {
-    if (result.kind === "denied") return refused(result.problem);
+    if (result.kind === "denied") return !required && isLogout(auth, request) ? ALLOW : refused(result.problem);
     const { principal } = result.value;
     if (restricted(principal)) return PASSWORD_CHANGE_REQUIRED;
     request.facts.set(principalFact, principal);

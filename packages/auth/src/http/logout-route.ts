@@ -12,6 +12,7 @@ import {
   type Route,
 } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
+import { rememberLogoutPath } from "./logout-path.js";
 import { answer, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
 import { messageResponse } from "./route-schemas.js";
 import { logoutBody } from "./session-schemas.js";
@@ -29,6 +30,7 @@ const refreshTokenFact: FactKey<string> = createFactKey<string>("logout-refresh-
  * @param refreshTokenOf Where the refresh token is; {@link refreshTokenOfBody}, or what also looks into a cookie.
  */
 export function logoutRoute(auth: Auth, path: string, restricted: Guard, refreshTokenOf: RefreshTokenOf = refreshTokenOfBody): Route {
+  rememberLogoutPath(auth, path);
   const guard: Guard = Object.freeze({
     name: "authenticate-logout",
     async check(request: GuardRequest) {
