@@ -1,7 +1,8 @@
 import { defineRoute, type Guard, ProblemError, problems, type Route, subjectOf } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { accessTokenFact } from "../tokens/access-token.js";
-import { logoutRoute } from "./logout-route.js";
+import { rememberLogoutPath } from "./logout-path.js";
+import { refreshTokenInstead, refreshTokenInsteadFact } from "./refresh-token-instead.js";
 import { answer, principalOf, tokenOf, userBody, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
 import { sessionListRoutes } from "./session-list-routes.js";
@@ -9,8 +10,23 @@ import { sessionListRoutes } from "./session-list-routes.js";
 /** The caller, and the caller's sessions. @param restricted Lets in who has to change the password first, too. */
 export function sessionRoutes(auth: Auth, prefix: string, signedIn: Guard, restricted: Guard): readonly Route[] {
   const tags = ["auth"];
+  rememberLogoutPath(auth, `${prefix}/logout`);
   return [
-    logoutRoute(auth, `${prefix}/logout`, restricted),
+    defineRoute({
+      method: "POST",
+      path: `${prefix}/logout`,
+      operationId: "authLogout",
+      summary: "End this session, by its access token or by { refresh_token } in the body",
+      tags,
+      guards: [refreshTokenInstead(restricted)],
+      responses: { 200: { description: "The session and its tokens are ended.", schema: schemas.messageResponse } },
+      async handle(_request, { facts }) {
+        const refreshToken = facts.get(refreshTokenInsteadFact);
+        if (refreshToken === undefined) await auth.logout(tokenOf(facts));
+        else valueOf(await auth.logoutByRefresh(refreshToken));
+        return answer(200, schemas.messageResponse, { message: "Logged out" });
+      },
+    }),
     ...sessionListRoutes(auth, prefix, signedIn),
     defineRoute({
       method: "POST",
