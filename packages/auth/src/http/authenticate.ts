@@ -24,6 +24,7 @@ import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
 import { credentialOf, type PresentedCredential } from "./credentials.js";
 import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
+import { isLogout } from "./logout-path.js";
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions {
@@ -64,8 +65,8 @@ const BY_FIELD = Object.freeze({
  * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
  * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
- * refresh and logout themselves: a bad one must not keep anybody from logging in. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the
- * store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
+ * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
+ * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
  *
  * @throws {ConfigurationError} `invalid_option`: `required` is not given.
  * @example
@@ -125,9 +126,10 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   function checkField(request: GuardRequest, presented: Presented): MaybePromise<Verdict> {
     const used = BY_FIELD[presented.source];
     return presented.kind === "access_token"
-      ? after(auth.verifyAccessToken(presented.token), (result) =>
-          result.kind === "denied" ? refused(result.problem) : acceptToken(request, result.value, used),
-        )
+      ? after(auth.verifyAccessToken(presented.token), (result) => {
+          if (result.kind === "ok") return acceptToken(request, result.value, used);
+          return !required && isLogout(auth, request) ? ALLOW : refused(result.problem);
+        })
       : after(auth.apiKeys.authenticate(presented.key), (result) =>
           result.kind === "denied" ? refused(result.problem) : acceptApiKey(request, result.value, used),
         );
