@@ -1,3 +1,6 @@
+import type { SystemTokenEvent } from "./system-tokens/system-token-event.js";
+import type { TokenEvent } from "./tokens/token-event.js";
+
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
   | "unknown_account"
@@ -14,6 +17,8 @@ export type LoginFailure =
  * gives the address back).
  */
 export type AuthEvent =
+  | SystemTokenEvent
+  | TokenEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";

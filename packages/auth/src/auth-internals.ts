@@ -7,14 +7,17 @@ import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
+import type { SystemTokenReader } from "./system-tokens/create-system-tokens.js";
+import type { Blacklist } from "./tokens/blacklist.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
 
 /** The inside of an {@link Auth}. */
-export interface AuthInternals {
+export interface AuthInternals extends SystemTokenReader {
   readonly settings: AuthSettings;
   readonly instruments: Instruments;
   readonly kinds: TokenKinds;
   readonly issuer: TokenIssuer;
+  readonly blacklist: Blacklist;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
 }

@@ -14,6 +14,7 @@ import {
 import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js";
 import type { AuthEvent } from "./auth-event.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
+import { readSigning, type SigningKeys, type SigningRing } from "./jwt/signing-keys.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
@@ -35,6 +36,12 @@ export interface AuthOptions {
   readonly secrets: string | readonly string[];
   /** Secrets that stored API keys are hashed with, same form and rules, none of them also in `secrets`. No default. */
   readonly apiKeyPeppers: string | readonly string[];
+  /**
+   * Key pairs, from `loadSigningKeys`: their first signs access and system tokens, which others then verify by
+   * `GET /.well-known/jwks.json`. What `secrets` signed before is accepted on. Everything else stays with `secrets`, refresh tokens too.
+   * Default: none, `secrets` sign all.
+   */
+  readonly signing?: SigningKeys;
   /** Default: the memory store. */
   readonly store?: AuthStore;
   /** `iss` of the tokens, required in them when set. */
@@ -61,6 +68,7 @@ export interface AuthSettings {
   readonly store: AuthStore;
   readonly secrets: SecretRing;
   readonly peppers: SecretRing;
+  readonly signing: SigningRing | undefined;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly sessions: SessionSettings;
@@ -92,6 +100,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     store: options.store ?? createMemoryStore({ clock }),
     secrets,
     peppers,
+    signing: readSigning(options.signing),
     issuer: text("issuer", options.issuer),
     audience: text("audience", options.audience),
     sessions: readSessions(options.sessions),

@@ -13,6 +13,7 @@ import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { isTooLong } from "./passwords/password-policy.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
+import { createSystemTokens, type SystemTokens } from "./system-tokens/create-system-tokens.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./tokens/blacklist.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
@@ -26,7 +27,7 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
  * Who is calling. Denials are values; a store that does not answer is a `StoreUnavailable`, and nobody is let in by it.
  * All methods may be called concurrently, from any number of processes on one store.
  */
-export interface Auth {
+export interface Auth extends SystemTokens {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
   /**
@@ -112,7 +113,10 @@ export function createAuth(options: AuthOptions): Auth {
   const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
   const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
 
+  const { readSystemToken, ...systemTokens } = createSystemTokens(settings, blacklist, issuer.createId, instruments);
+
   const auth: Auth = Object.freeze({
+    ...systemTokens,
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
@@ -141,5 +145,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, blacklist, readSystemToken, hasher, signIn });
 }

@@ -2,9 +2,9 @@ import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "system_token";
 /** What was ended early. */
-export type RevocationKind = "token" | "session" | "family" | "user" | "api_key" | "password";
+export type RevocationKind = "token" | "session" | "family" | "user" | "api_key" | "password" | "service";
 
 // Made once: the hot path allocates nothing for its metrics.
 const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
@@ -12,6 +12,7 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   token: Object.freeze({ method: "token", outcome: "success" }),
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
+  system_token: Object.freeze({ method: "system_token", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */
@@ -60,6 +61,10 @@ export class Instruments {
 
   issuedApiKey(): void {
     this.#quietly(() => this.#issued.add({ type: "api_key" }));
+  }
+
+  issuedSystemToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "system" }));
   }
 
   revoked(kind: RevocationKind): void {

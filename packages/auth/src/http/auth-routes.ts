@@ -1,11 +1,14 @@
 import { invalidOption, type Route } from "@portcullis/core";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import { apiKeyRoutes } from "./api-key-routes.js";
 import { authenticate } from "./authenticate.js";
+import { jwksRoute } from "./jwks-route.js";
 import { loginRoutes } from "./login-routes.js";
 import { passwordRoutes } from "./password-routes.js";
 import { sessionRoutes } from "./session-routes.js";
 import { type SetupOptions, setupRoute } from "./setup-route.js";
+import { type IntrospectionOptions, tokenRoutes } from "./token-routes.js";
 
 /** Options of {@link authRoutes}. */
 export interface AuthRoutesOptions {
@@ -16,15 +19,18 @@ export interface AuthRoutesOptions {
    * operator only. Not offered by default.
    */
   readonly setup?: SetupOptions;
+  /** Offers `POST /introspect` (RFC 7662) to services that these guards let in. Not offered by default. */
+  readonly introspection?: IntrospectionOptions;
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /**
  * The routes of authentication, to be mounted with any adapter: login, refresh, logout, logout-all, me, change-password,
- * API keys, and setup where it is asked for. Each brings its own `authenticate` guard.
+ * API keys, revocation of tokens (RFC 7009), introspection and setup where they are asked for, and the public keys at
+ * `/.well-known/jwks.json`, whatever the prefix, where there are any. Each brings its own guards.
  *
- * @throws {ConfigurationError} `invalid_option`: the prefix is no path, or the setup token is weak.
+ * @throws {ConfigurationError} `invalid_option`: the prefix is no path, the setup token is weak, or nothing guards introspection.
  * @example
  * ```ts
  * import { randomBytes } from "node:crypto";
@@ -48,7 +54,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup } = options;
+  const { prefix = "/auth", setup, introspection } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
   const signedIn = authenticate(auth, { required: true });
   // For the routes that somebody whose password must be changed may use.
@@ -59,6 +65,8 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
     ...sessionRoutes(auth, prefix, signedIn, restricted),
     ...passwordRoutes(auth, prefix, restricted),
     ...apiKeyRoutes(auth, prefix, signedIn),
+    ...tokenRoutes(auth, prefix, introspection),
+    ...(internalsOf("authRoutes", auth).settings.signing === undefined ? [] : [jwksRoute(auth)]),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);
 }

@@ -17,11 +17,11 @@ export interface TokenKinds {
 }
 
 export function createTokenKinds(settings: AuthSettings): TokenKinds {
-  const { secrets, issuer, audience } = settings;
+  const { secrets, signing, issuer, audience } = settings;
   const { accessTtlMs, refreshTtlMs } = settings.sessions;
   return {
     access: {
-      jws: createCompactJws(secrets, "at+jwt"), // RFC 9068 §2.1
+      jws: createCompactJws(secrets, "at+jwt", signing), // RFC 9068 §2.1
       policy: { kind: "access", issuer, audience, maxLifeSeconds: Math.floor(accessTtlMs / 1000) },
     },
     refresh: {
@@ -83,6 +83,8 @@ export function createTokenIssuer(settings: AuthSettings, kinds: TokenKinds, ins
     const access = defined({
       ...shared,
       aud: audience,
+      // A key pair makes no keyed hash: which secret did.
+      pwd_kid: settings.signing === undefined ? undefined : secrets.current.id,
       email,
       org_id: orgId,
       workspace_id: workspaceId,
