@@ -8,10 +8,13 @@ const MARKERS: readonly RegExp[] = [
   // Public keys of SSH.
   /ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-|AAAA(?:B3NzaC1|C3NzaC1|E2VjZHNh)/,
   /["']kty["']\s*:/,
-  // What names RSA, EC and Ed25519 with its kin within DER, certificates included (RFC 8017 §A.1, RFC 5480 §2.1, RFC 8410 §3).
-  /\x2a\x86\x48\x86\xf7\x0d\x01|\x2a\x86\x48\xce\x3d|\x06\x03\x2b\x65[\x6e-\x71]/,
+];
+/** In the same bytes, in hexadecimal. */
+const DER_MARKERS: readonly RegExp[] = [
+  // What names RSA, EC and Ed25519 with its kin, certificates included (RFC 8017 §A.1, RFC 5480 §2.1, RFC 8410 §3).
+  /2a864886f70d01|2a8648ce3d|06032b65(?:6e|6f|70|71)/,
   // RSA keys of PKCS#1, in which nothing names what they are: a sequence of a version and a modulus, or of a modulus.
-  /\x30[\x81\x82][^]{1,2}\x02(?:\x01\0\x02[\x81\x82]|[\x81\x82][^]{1,2}\0)/,
+  /308[12](?:..){1,2}02(?:0100028[12]|8[12](?:..){1,2}00)/,
 ];
 /** In the text only: random bytes have it too often. The first characters of DER in base64, or what somebody copied of it. */
 const TEXT_MARKER = /^[\s\uFEFF]*(?:MII[A-J]|MIG[a-z]|MFkw|MFYw|MHYw|MHcC|MCow|MC4C|MCww)|\bkty\s*:/;
@@ -31,7 +34,10 @@ export function isKeyMaterial(text: string): boolean {
   const hexadecimal = (joined.match(HEX_RUN) ?? []).flatMap((run) =>
     [0, 1].map((shift) => Buffer.from(run.slice(shift), "hex").toString("latin1")),
   );
-  return [text, characters, ...encoded, ...hexadecimal].some((reading) => MARKERS.some((marker) => marker.test(reading)) || isJwk(reading));
+  return [text, characters, ...encoded, ...hexadecimal].some((reading) => {
+    const bytes = Buffer.from(reading, "latin1").toString("hex");
+    return MARKERS.some((marker) => marker.test(reading)) || DER_MARKERS.some((marker) => marker.test(bytes)) || isJwk(reading);
+  });
 }
 
 // By its members, however they are escaped.
