@@ -230,6 +230,6 @@ describe("the routes of authentication", () => {
     expect(authRoutes(auth, { prefix: "" })[0]?.path).toBe("/login");
     for (const prefix of ["auth", "/auth/", "/:id", "/a b"]) expect(() => authRoutes(auth, { prefix })).toThrow(ConfigurationError);
     expect(() => authRoutes(auth, { setup: { token: "short", roles: [] } })).toThrow(ConfigurationError);
-    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(14);
+    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(authRoutes(auth).length + 1);
   });
 });
