@@ -5,6 +5,7 @@ import { invalidOption } from "@portcullis/core";
 import type { AuthSettings } from "./auth-settings.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
+import type { AccountCreation } from "./login/create-account.js";
 import type { PasswordLockout } from "./login/password-lockout.js";
 import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
@@ -23,6 +24,7 @@ export interface AuthInternals {
   readonly lockout: PasswordLockout;
   readonly policy: PasswordPolicy;
   readonly replacePassword: PasswordReplacer;
+  readonly accounts: AccountCreation;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

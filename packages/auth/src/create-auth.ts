@@ -113,7 +113,7 @@ export function createAuth(options: AuthOptions): Auth {
   const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
+  const accounts = createAccountCreation(settings, hasher, policy, instruments);
 
   const auth: Auth = Object.freeze({
     users,
@@ -131,8 +131,8 @@ export function createAuth(options: AuthOptions): Auth {
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
     changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
-    createAccount,
-    setup,
+    createAccount: accounts.createAccount,
+    setup: accounts.setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
       if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
@@ -144,5 +144,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword, accounts });
 }

@@ -1,5 +1,7 @@
 import { invalidOption, type Route } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
+import type { AccountMail } from "../accounts/create-account-mail.js";
+import { accountMailRoutes, registrationRoutes, type RegistrationOptions } from "./account-mail-routes.js";
 import { apiKeyRoutes } from "./api-key-routes.js";
 import { authenticate } from "./authenticate.js";
 import { loginRoutes } from "./login-routes.js";
@@ -16,6 +18,10 @@ export interface AuthRoutesOptions {
    * operator only. Not offered by default.
    */
   readonly setup?: SetupOptions;
+  /** Offers password reset and the verification of addresses by letter. Not offered by default. */
+  readonly accountMail?: AccountMail;
+  /** Lets anybody with an address make an account with these roles; needs `accountMail`. Not offered by default. */
+  readonly registration?: RegistrationOptions;
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
@@ -48,7 +54,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup } = options;
+  const { prefix = "/auth", setup, accountMail, registration } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
   const signedIn = authenticate(auth, { required: true });
   // For the routes that somebody whose password must be changed may use.
@@ -59,6 +65,8 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
     ...sessionRoutes(auth, prefix, signedIn, restricted),
     ...passwordRoutes(auth, prefix, restricted),
     ...apiKeyRoutes(auth, prefix, signedIn),
+    ...(accountMail === undefined ? [] : accountMailRoutes(accountMail, prefix)),
+    ...(registration === undefined ? [] : registrationRoutes(accountMail?.registration, prefix, registration)),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);
 }

@@ -23,7 +23,8 @@ export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
           schema: z.union([schemas.loginResponse, schemas.mfaRequiredResponse]),
         },
       },
-      handle: async (request, { body, facts }) => loginAnswer(await auth.login(body, clientOf(request, facts))),
+      handle: async (request, { body: { device_token: device, ...body }, facts }) =>
+        loginAnswer(await auth.login(body, { ...clientOf(request, facts), device })),
     }),
     defineRoute({
       method: "POST",

@@ -6,7 +6,9 @@ const password = z.string().min(1).max(4096);
 const name = z.string().min(1).max(100);
 const epochMs = z.number().int();
 
-export const loginBody = z.strictObject({ email, password });
+const deviceToken = z.string().max(200).meta({ description: "Of an earlier login: says that this device is known." });
+
+export const loginBody = z.strictObject({ email, password, device_token: deviceToken.optional() });
 export const refreshBody = z.strictObject({ refresh_token: z.string().min(1).max(8192) });
 export const changePasswordBody = z.strictObject({ current_password: password, new_password: password });
 export const setupBody = z.strictObject({ setup_token: z.string().min(1).max(1024), email, password, name: name.optional() });
@@ -43,7 +45,7 @@ export const mfaRequiredResponse = z.object({
   mfa_token_expires_at: epochMs,
   mfa_enrolled: z.boolean().meta({ description: "Whether there is a second factor to verify; otherwise enrol one." }),
 });
-export const loginResponse = tokensResponse.extend({ user: userResponse });
+export const loginResponse = tokensResponse.extend({ user: userResponse, device_token: deviceToken.optional() });
 export const meResponse = userResponse.extend({ credential: z.enum(["access_token", "api_key"]), session_id: z.string().nullable() });
 export const messageResponse = z.object({ message: z.string() });
 export const logoutAllResponse = messageResponse.extend({ sessions_invalidated: z.literal(true), token_version: z.number().int() });

@@ -20,7 +20,11 @@ export function loginAnswer(result: LoginResult): Response {
         mfa_enrolled: result.challenge.enrolled,
       });
     case "ok":
-      return answer(200, schemas.loginResponse, { ...tokensBody(result.value.tokens), user: userBody(result.value.account) });
+      return answer(200, schemas.loginResponse, {
+        ...tokensBody(result.value.tokens),
+        user: userBody(result.value.account),
+        ...(result.value.deviceToken === undefined ? {} : { device_token: result.value.deviceToken }),
+      });
   }
 }
 

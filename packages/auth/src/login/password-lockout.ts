@@ -101,7 +101,7 @@ export function createPasswordLockout(settings: AuthSettings, instruments: Instr
 
 const resolve = createClientIpResolver();
 
-// An IPv4 address, or the /64 of an IPv6 one, whatever its spelling; all without an address are one network.
-function networkOf(ip: string | undefined): string {
+/** An IPv4 address, or the /64 of an IPv6 one, whatever its spelling; all without an address are one network. */
+export function networkOf(ip: string | undefined): string {
   return resolve({ ip, header: () => undefined, headerCount: () => 0 }).key;
 }
