@@ -29,11 +29,12 @@ interface Line {
 /** A success has freed attempts; or there is nobody left who could. */
 type Wake = "freed" | "alone";
 
+// A success frees all attempts. The line takes few of them, and grows with each, so that other processes find some.
+const WOKEN_BY_SUCCESS = 2;
 const LOOKS = 10;
 const LOOK_AGAIN_MS = 100;
 
-/** @param threshold How many may try when a success has freed all attempts. */
-export function createGuessLine(lockout: Lockout, threshold: number, clock: Clock): GuessLine {
+export function createGuessLine(lockout: Lockout, clock: Clock): GuessLine {
   const lines = new Map<string, Line>();
 
   function enter(hash: string): Line {
@@ -81,7 +82,7 @@ export function createGuessLine(lockout: Lockout, threshold: number, clock: Cloc
         if (isRight) {
           await lockout.succeeded(hash);
           line.successes += 1;
-          wake(line, threshold, "freed");
+          wake(line, WOKEN_BY_SUCCESS, "freed");
         } else if (line.successes === successes) {
           await lockout.failed(hash, attempt);
         }

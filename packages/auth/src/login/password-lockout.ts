@@ -45,7 +45,7 @@ export function createPasswordLockout(settings: AuthSettings, instruments: Instr
   const { scope, threshold, accountThreshold, deviceTtlMs } = options;
   const make = (purpose: string, limit: number): Pick<Level, "lockout" | "line"> => {
     const lockout = createLockout(store.counters, { ...options, threshold: limit }, secrets.current, purpose, instruments);
-    return { lockout, line: createGuessLine(lockout, limit, clock) };
+    return { lockout, line: createGuessLine(lockout, clock) };
   };
   const byAccount = make("password", scope === "account" ? threshold : accountThreshold);
   const byNetwork = make("password-network", threshold);
