@@ -1,7 +1,16 @@
 // What guesses-stores.test.ts and the processes it starts have in common.
-import { type Auth, type AuthEvent, type AccountMail, createAccountMail, createAuth, createUserDirectory } from "@portcullis/auth";
+import {
+  type Auth,
+  type AuthEvent,
+  type AccountMail,
+  type AuthStore,
+  createAccountMail,
+  createAuth,
+  createUserDirectory,
+} from "@portcullis/auth";
 import { openRedisStore } from "@portcullis/store-redis";
 import { openSqlStore } from "@portcullis/store-sql";
+import { Redis } from "ioredis";
 
 export const THRESHOLD = 5;
 
@@ -34,9 +43,19 @@ export interface GuessAuth {
   close(): Promise<void>;
 }
 
-export async function openGuessAuth({ url, prefix }: GuessTarget): Promise<GuessAuth> {
-  const deadlineMs = 30_000;
-  const store = url.startsWith("redis") ? openRedisStore(url, { prefix, deadlineMs }) : await openSqlStore(url, { deadlineMs });
+const DEADLINE_MS = 30_000;
+
+async function openStore({ url, prefix }: GuessTarget): Promise<{ readonly store: AuthStore; close(): Promise<void> }> {
+  if (!url.startsWith("redis")) {
+    const store = await openSqlStore(url, { deadlineMs: DEADLINE_MS });
+    return { store, close: () => store.close() };
+  }
+  const client = new Redis(url);
+  return { store: openRedisStore(client, { prefix, deadlineMs: DEADLINE_MS }), close: async () => void (await client.quit()) };
+}
+
+export async function openGuessAuth(target: GuessTarget): Promise<GuessAuth> {
+  const { store, close } = await openStore(target);
   const events: AuthEvent[] = [];
   const letters: string[] = [];
   const auth = createAuth({
@@ -52,5 +71,5 @@ export async function openGuessAuth({ url, prefix }: GuessTarget): Promise<Guess
     auth,
     deliver: { passwordReset: ({ token }) => void letters.push(token), emailVerification: () => {} },
   });
-  return { auth, mail, events, letters, close: () => store.close() };
+  return { auth, mail, events, letters, close };
 }
