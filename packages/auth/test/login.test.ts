@@ -148,6 +148,14 @@ describe("lockout", () => {
     expect(codeOf(await attempt(fixture, PASSWORD))).toBe("ok");
   });
 
+  it("AUTH-L1 the last ms of the window still counts, a first failure after it begins another", async () => {
+    const fixture = await createFixtureWithAda({ lockout });
+    for (let failed = 0; failed < 2; failed += 1) await attempt(fixture);
+    fixture.clock.advance(60_000 - 1);
+    expect(codeOf(await attempt(fixture))).toBe(1005);
+    expect(codeOf(await attempt(fixture, PASSWORD))).toBe(1006);
+  });
+
   it("AUTH-L1 after a lock the count starts afresh", async () => {
     const fixture = await createFixtureWithAda({ lockout: { threshold: 2, windowMs: 600_000, durationMs: 1000 } });
     for (let round = 0; round < 3; round += 1) {

@@ -105,7 +105,7 @@ export function createAccountMail(options: AccountMailOptions): AccountMail {
       purpose,
       userId: account.id,
       async send(): Promise<void> {
-        const token = await links.create({ email, holder: { userId: account.id, passwordVersion } }, ttlMs);
+        const token = await links.create({ email: account.email, holder: { userId: account.id, passwordVersion } }, ttlMs);
         const letter = Object.freeze({ account, token, expiresAt: clock.now() + ttlMs });
         await (purpose === "password_reset" ? deliver.passwordReset(letter) : deliver.emailVerification(letter));
       },

@@ -59,7 +59,14 @@ const NICENESS = 10;
 
 /** Starts a thread that computes one {@link Argon2Job} at a time. */
 export function startArgon2Worker(): Worker {
-  return new Worker(SOURCE, { eval: true, workerData: { argon2: resolveArgon2(), niceness: NICENESS }, name: "portcullis-argon2" });
+  return new Worker(SOURCE, {
+    eval: true,
+    // What a program preloads for itself (--import, --require) is not for this thread: it might open a port, or a log, of its own.
+    // NODE_OPTIONS still counts: Yarn's Plug'n'Play finds modules by it.
+    execArgv: [],
+    name: "portcullis-argon2",
+    workerData: { argon2: resolveArgon2(), niceness: NICENESS },
+  });
 }
 
 let resolved: string | undefined;
