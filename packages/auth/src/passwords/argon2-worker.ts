@@ -4,20 +4,14 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { Options } from "@node-rs/argon2";
 
 /** What a worker is asked. `password` is handed over, not copied: whoever sends it has it no more. */
 export type Argon2Job =
   | {
       readonly kind: "hash";
       readonly password: Uint8Array<ArrayBuffer>;
-      readonly options: {
-        readonly algorithm: number;
-        readonly memoryCost: number;
-        readonly timeCost: number;
-        readonly parallelism: number;
-        readonly outputLen: number;
-        readonly salt: Uint8Array;
-      };
+      readonly options: Options;
     }
   | { readonly kind: "verify"; readonly password: Uint8Array<ArrayBuffer>; readonly storedHash: string };
 
