@@ -6,6 +6,7 @@ import type { AuthSettings } from "./auth-settings.js";
 import type { SessionCookies } from "./cookies/session-cookies.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
+import type { AccountCreation } from "./login/create-account.js";
 import type { PasswordLockout } from "./login/password-lockout.js";
 import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
@@ -33,6 +34,7 @@ export interface AuthInternals extends SystemTokenReader {
   readonly lockout: PasswordLockout;
   readonly policy: PasswordPolicy;
   readonly replacePassword: PasswordReplacer;
+  readonly accounts: AccountCreation;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

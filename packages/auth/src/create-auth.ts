@@ -165,7 +165,7 @@ export function createAuth(options: AuthOptions): Auth {
   const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
+  const accounts = createAccountCreation(settings, hasher, policy, instruments);
 
   const { readSystemToken, ...systemTokens } = createSystemTokens(settings, blacklist, issuer.createId, instruments);
 
@@ -189,8 +189,8 @@ export function createAuth(options: AuthOptions): Auth {
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
     changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
-    createAccount,
-    setup,
+    createAccount: accounts.createAccount,
+    setup: accounts.setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
       if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
@@ -216,6 +216,7 @@ export function createAuth(options: AuthOptions): Auth {
       lockout,
       policy,
       replacePassword,
+      accounts,
       cookies,
       revocations,
     },

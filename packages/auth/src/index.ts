@@ -1,3 +1,4 @@
+export { createAccountMail } from "./accounts/create-account-mail.js";
 export { AuthError } from "./errors.js";
 export { createAuth } from "./create-auth.js";
 export { authenticate } from "./http/authenticate.js";
@@ -14,6 +15,11 @@ export { accessTokenFact } from "./tokens/access-token.js";
 export { createUserDirectory } from "./users/create-user-directory.js";
 export { normaliseEmail } from "./users/normalise-email.js";
 
+export type { AccountMailEvent, MailPurpose } from "./accounts/account-mail-event.js";
+export type { AccountLetter, AccountMailDelivery, AccountMailSettings, RegistrationLetter } from "./accounts/account-mail-settings.js";
+export type { AccountMail, AccountMailOptions, PasswordReset } from "./accounts/create-account-mail.js";
+export type { MailAccepted } from "./accounts/mail-room.js";
+export type { Registration } from "./accounts/registration.js";
 export type { ApiKeyInfo, ApiKeyRing, CreatedApiKey, NewApiKey } from "./api-keys/api-key-ring.js";
 export type { ApiKeySettings } from "./api-keys/api-key-settings.js";
 export type { AuthEvent, LoginFailure } from "./auth-event.js";
@@ -24,6 +30,7 @@ export type { CookieNames, CookieOptions, LegacyCookie } from "./cookies/cookie-
 export type { Auth } from "./create-auth.js";
 export type { AuthErrorCode } from "./errors.js";
 export type { RevocationKind } from "./instruments.js";
+export type { RegistrationOptions } from "./http/account-mail-routes.js";
 export type { AuthenticateOptions } from "./http/authenticate.js";
 export type { AuthenticateSystemOptions } from "./http/authenticate-system.js";
 export type { AuthRoutesOptions } from "./http/auth-routes.js";
@@ -36,6 +43,7 @@ export type { GeneratedSigningKeys, PublicJwk, SigningKeys, SigningKeySource } f
 export type { PasswordChange } from "./login/change-password.js";
 export type { NewAccount } from "./login/create-account.js";
 export type { LockoutSettings } from "./login/lockout-settings.js";
+export type { LoginClient } from "./login/password-lockout.js";
 export type { LoginRequest } from "./login/password-login.js";
 export type { Login, LoginResult, MfaChallenge } from "./login/sign-in.js";
 export type { PasswordSettings } from "./passwords/password-settings.js";

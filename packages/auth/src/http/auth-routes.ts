@@ -1,5 +1,7 @@
 import { invalidOption, type Route } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
+import type { AccountMail } from "../accounts/create-account-mail.js";
+import { accountMailRoutes, registrationRoutes, type RegistrationOptions } from "./account-mail-routes.js";
 import { apiKeyRoutes } from "./api-key-routes.js";
 import { internalsOf } from "../auth-internals.js";
 import { authenticate } from "./authenticate.js";
@@ -26,6 +28,10 @@ export interface AuthRoutesOptions {
   readonly socketTickets?: SocketTickets;
   /** Offers `POST /introspect` (RFC 7662) to services that these guards let in. Not offered by default. */
   readonly introspection?: IntrospectionOptions;
+  /** Offers password reset and the verification of addresses by letter. Not offered by default. */
+  readonly accountMail?: AccountMail;
+  /** Lets anybody with an address make an account with these roles; needs `accountMail`. Not offered by default. */
+  readonly registration?: RegistrationOptions;
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
@@ -60,7 +66,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup, socketTickets, introspection } = options;
+  const { prefix = "/auth", setup, socketTickets, introspection, accountMail, registration } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
   requireRefreshPath(auth, prefix);
   const signedIn = authenticate(auth, { required: true });
@@ -76,6 +82,8 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
     ...(socketTickets === undefined ? [] : socketTicketRoutes(socketTickets, prefix, signedIn)),
     ...tokenRoutes(auth, prefix, introspection),
     ...(internalsOf("authRoutes", auth).settings.signing === undefined ? [] : [jwksRoute(auth)]),
+    ...(accountMail === undefined ? [] : accountMailRoutes(accountMail, prefix)),
+    ...(registration === undefined ? [] : registrationRoutes(accountMail?.registration, prefix, registration)),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);
 }
