@@ -1,3 +1,5 @@
+import type { MfaEvent } from "./mfa/mfa-event.js";
+
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
   | "unknown_account"
@@ -14,6 +16,7 @@ export type LoginFailure =
  * gives the address back).
  */
 export type AuthEvent =
+  | MfaEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";

@@ -6,6 +6,7 @@ import type { AuthSettings } from "./auth-settings.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
+import type { ProgramGate } from "./mfa/program-gate.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
 
@@ -17,6 +18,8 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  /** Whether programs are let in: for verifiers of system tokens. Without `mfa`: absent. */
+  readonly programs: ProgramGate | undefined;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

@@ -15,6 +15,7 @@ import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js
 import type { AuthEvent } from "./auth-event.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
+import { type MfaOptions, type MfaSettings, readMfa } from "./mfa/mfa-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
 import { integer, text } from "./settings/option-checks.js";
@@ -47,6 +48,8 @@ export interface AuthOptions {
   readonly lockout?: Partial<LockoutSettings>;
   readonly passwords?: Partial<PasswordSettings>;
   readonly apiKeys?: Partial<ApiKeySettings>;
+  /** Second factors. Without it there are none, and no role needs one. */
+  readonly mfa?: MfaOptions;
   readonly clock?: Clock;
   /** Cryptographically strong random bytes. Default: `node:crypto`. */
   readonly random?: (bytes: number) => Uint8Array;
@@ -68,6 +71,7 @@ export interface AuthSettings {
   readonly lockout: LockoutSettings;
   readonly passwords: PasswordSettings;
   readonly apiKeys: ApiKeySettings;
+  readonly mfa: MfaSettings | undefined;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly metrics: Metrics;
@@ -87,6 +91,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
   if (peppers.all.some(({ id }) => secrets.byId(id) !== undefined)) {
     throw invalidOption("apiKeyPeppers", options.apiKeyPeppers, "other than the entries of secrets");
   }
+  const lockout = readLockout(options.lockout);
   return Object.freeze({
     users,
     store: options.store ?? createMemoryStore({ clock }),
@@ -96,9 +101,10 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     audience: text("audience", options.audience),
     sessions: readSessions(options.sessions),
     tokenCacheEntries: integer("tokenCacheEntries", options.tokenCacheEntries ?? DEFAULT_TOKEN_CACHE_ENTRIES, 0, 10_000_000),
-    lockout: readLockout(options.lockout),
+    lockout,
     passwords: readPasswords(options.passwords),
     apiKeys: readApiKeys(options.apiKeys),
+    mfa: readMfa(options.mfa, lockout, [secrets, peppers]),
     clock,
     random,
     metrics,

@@ -1,5 +1,6 @@
 import { problems, type MaybePromise } from "@portcullis/core";
 import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
+import { createServiceAccounts, type ServiceAccounts } from "./api-keys/service-accounts.js";
 import { denied, type AuthResult } from "./auth-result.js";
 import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
@@ -10,6 +11,11 @@ import { createAccountCreation, type NewAccount } from "./login/create-account.j
 import { createLockout } from "./login/lockout.js";
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
+import { createBypasses } from "./mfa/bypasses.js";
+import { createMfa, createMfaParts } from "./mfa/create-mfa.js";
+import { createSessionEnding } from "./mfa/end-sessions.js";
+import type { Mfa } from "./mfa/mfa.js";
+import { createProgramGate } from "./mfa/program-gate.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { isTooLong } from "./passwords/password-policy.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
@@ -29,6 +35,9 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
 export interface Auth {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
+  readonly serviceAccounts: ServiceAccounts;
+  /** Second factors; `undefined` without the option `mfa`. */
+  readonly mfa: Mfa | undefined;
   /**
    * Proves a password and opens a session.
    *
@@ -107,14 +116,21 @@ export function createAuth(options: AuthOptions): Auth {
   const issuer = createTokenIssuer(settings, kinds, instruments);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
   const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const signIn = createSignInDesk(issuer, instruments);
+  const mfa = createMfaParts(settings, instruments);
+  const signIn = createSignInDesk(issuer, instruments, mfa?.gate);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
+  const bypasses = createBypasses(settings, instruments);
+  const programs = mfa === undefined ? undefined : createProgramGate(mfa.mfa, bypasses, instruments);
+  const { ring, owned } = createApiKeyRing(settings, instruments, programs);
+  const sessions = createSessionEnding(settings, blacklist, instruments, revokeUser);
   const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
 
   const auth: Auth = Object.freeze({
     users,
-    apiKeys: createApiKeyRing(settings, instruments),
+    apiKeys: ring,
+    serviceAccounts: createServiceAccounts(settings, owned, setDisabled, instruments),
+    mfa: mfa === undefined ? undefined : createMfa(settings, mfa, { instruments, issuer, hasher, passwordLogin, sessions, bypasses }),
     login: passwordLogin.login,
     refresh: createTokenRefresher(settings, kinds, issuer, instruments),
     logout,
@@ -141,5 +157,5 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
+  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, programs });
 }

@@ -1,5 +1,5 @@
 /** Codes of what the program that uses auth did wrong; never caused by a request. */
-export type AuthErrorCode = "token_too_large" | "invalid_account" | "too_many_sessions";
+export type AuthErrorCode = "token_too_large" | "invalid_account" | "too_many_sessions" | "sealed_secret_unreadable";
 
 /** The call cannot be meant: nothing was stored and no token was made. The message says what to change. */
 export class AuthError extends Error {

@@ -1,13 +1,18 @@
+// One implementation, in core: rbac has it too.
+export { requireMfa } from "@portcullis/core";
 export { AuthError } from "./errors.js";
 export { createAuth } from "./create-auth.js";
 export { authenticate } from "./http/authenticate.js";
+export { requireMfaForRoles } from "./mfa/require-mfa-for-roles.js";
 export { authRoutes } from "./http/auth-routes.js";
 export { accessTokenFact } from "./tokens/access-token.js";
 export { createUserDirectory } from "./users/create-user-directory.js";
 export { normaliseEmail } from "./users/normalise-email.js";
 
+export type { RequireMfaOptions } from "@portcullis/core";
 export type { ApiKeyInfo, ApiKeyRing, CreatedApiKey, NewApiKey } from "./api-keys/api-key-ring.js";
 export type { ApiKeySettings } from "./api-keys/api-key-settings.js";
+export type { NewServiceAccount, ServiceAccount, ServiceAccounts } from "./api-keys/service-accounts.js";
 export type { AuthEvent, LoginFailure } from "./auth-event.js";
 export type { AuthDenial, AuthResult } from "./auth-result.js";
 export type { AuthOptions, AuthStore } from "./auth-settings.js";
@@ -21,6 +26,10 @@ export type { NewAccount } from "./login/create-account.js";
 export type { LockoutSettings } from "./login/lockout-settings.js";
 export type { LoginRequest } from "./login/password-login.js";
 export type { Login, LoginResult, MfaChallenge } from "./login/sign-in.js";
+export type { Bypass, Bypasses, NewBypass } from "./mfa/bypasses.js";
+export type { Enrolment, Mfa, MfaCaller, MfaStatus } from "./mfa/mfa.js";
+export type { MfaEvent, MfaFailure, SecondFactor } from "./mfa/mfa-event.js";
+export type { MfaOptions } from "./mfa/mfa-settings.js";
 export type { PasswordSettings } from "./passwords/password-settings.js";
 export type { ClientContext, LoginProof, SessionDetails } from "./sessions/session-data.js";
 export type { SessionSettings } from "./sessions/session-settings.js";

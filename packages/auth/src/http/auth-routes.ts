@@ -3,6 +3,7 @@ import type { Auth } from "../create-auth.js";
 import { apiKeyRoutes } from "./api-key-routes.js";
 import { authenticate } from "./authenticate.js";
 import { loginRoutes } from "./login-routes.js";
+import { mfaRoutes } from "./mfa-routes.js";
 import { passwordRoutes } from "./password-routes.js";
 import { sessionRoutes } from "./session-routes.js";
 import { type SetupOptions, setupRoute } from "./setup-route.js";
@@ -22,7 +23,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /**
  * The routes of authentication, to be mounted with any adapter: login, refresh, logout, logout-all, me, change-password,
- * API keys, and setup where it is asked for. Each brings its own `authenticate` guard.
+ * second factors, API keys, and setup where it is asked for. Each brings its own `authenticate` guard.
  *
  * @throws {ConfigurationError} `invalid_option`: the prefix is no path, or the setup token is weak.
  * @example
@@ -54,10 +55,14 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
   // For the routes that somebody whose password must be changed may use.
   const restricted = authenticate(auth, { required: true, mustChangePassword: "allow" });
 
+  // And for those that somebody may use who has yet to prove a second factor.
+  const unproven = authenticate(auth, { required: true, mustChangePassword: "allow", mfa: "allow" });
+
   return Object.freeze([
     ...loginRoutes(auth, prefix),
-    ...sessionRoutes(auth, prefix, signedIn, restricted),
+    ...sessionRoutes(auth, prefix, signedIn, unproven),
     ...passwordRoutes(auth, prefix, restricted),
+    ...mfaRoutes(auth, prefix, unproven),
     ...apiKeyRoutes(auth, prefix, signedIn),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);

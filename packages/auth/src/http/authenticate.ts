@@ -12,7 +12,9 @@ import {
   type Verdict,
 } from "@portcullis/core";
 import type { AuthResult } from "../auth-result.js";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
+import { mfaRefusal } from "../mfa/mfa-policy.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
 import { credentialOf } from "./credentials.js";
 
@@ -25,6 +27,11 @@ export interface AuthenticateOptions {
    * needs to get out of it, and for a guard in front of all routes behind which each route has its own.
    */
   readonly mustChangePassword?: "deny" | "allow";
+  /**
+   * What becomes of a caller whose roles need a second factor that was not proven; default `require`: 403 `mfaRequired`. `allow` is for
+   * the routes that enrol and verify it, and for a guard in front of all routes behind which each route has its own.
+   */
+  readonly mfa?: "require" | "allow";
 }
 
 const UNAUTHENTICATED = deny(problems.unauthenticated());
@@ -66,16 +73,20 @@ const INVALID = refused(problems.invalidToken());
  * ```
  */
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
-  const { required, mustChangePassword = "deny" } = options ?? {};
+  const { required, mustChangePassword = "deny", mfa = "require" } = options ?? {};
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
+  const { settings } = internalsOf("authenticate", auth);
 
-  const restricted = (principal: Principal): boolean =>
-    mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
+  const refusalOf = (principal: Principal): Verdict | undefined => {
+    if (mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword) return PASSWORD_CHANGE_REQUIRED;
+    return mfa === "require" ? mfaRefusal(principal, settings) : undefined;
+  };
 
   function takeToken(request: GuardRequest, result: AuthResult<AccessToken>): Verdict {
     if (result.kind === "denied") return refused(result.problem);
     const { principal } = result.value;
-    if (restricted(principal)) return PASSWORD_CHANGE_REQUIRED;
+    const refusal = refusalOf(principal);
+    if (refusal !== undefined) return refusal;
     request.facts.set(principalFact, principal);
     request.facts.set(accessTokenFact, result.value);
     return ALLOW;
@@ -93,7 +104,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
     name: "authenticate",
     check(request: GuardRequest): MaybePromise<Verdict> {
       const known = request.facts.get(principalFact);
-      if (known !== undefined) return restricted(known) ? PASSWORD_CHANGE_REQUIRED : ALLOW;
+      if (known !== undefined) return refusalOf(known) ?? ALLOW;
       const credential = credentialOf(request);
       switch (credential.kind) {
         case "none":

@@ -38,7 +38,7 @@ export interface AccessClaims extends TokenClaims {
 
 /** What a token must agree with beside its signature. */
 export interface ClaimsPolicy {
-  readonly kind: "access" | "refresh";
+  readonly kind: "access" | "refresh" | "mfa_pending";
   readonly issuer: string | undefined;
   /** Required when set; `aud` may be the value or a list that has it (RFC 7519 §4.1.3). */
   readonly audience: string | undefined;
