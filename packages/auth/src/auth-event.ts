@@ -4,6 +4,7 @@ import type { CookieEvent } from "./cookies/cookie-event.js";
 import type { AccountMailEvent } from "./accounts/account-mail-event.js";
 import type { SystemTokenEvent } from "./system-tokens/system-token-event.js";
 import type { TokenEvent } from "./tokens/token-event.js";
+import type { MfaEvent } from "./mfa/mfa-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
@@ -25,6 +26,7 @@ export type AuthEvent =
   | CookieEvent
   | SystemTokenEvent
   | TokenEvent
+  | MfaEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";

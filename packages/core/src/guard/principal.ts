@@ -22,6 +22,13 @@ interface PrincipalBase {
   readonly via?: string | undefined;
 }
 
+/** Leave that an administrator gave a service to go without a second factor, which no program has. */
+export interface MfaBypass {
+  readonly id: string;
+  /** Epoch ms; at this instant it is over. */
+  readonly expiresAt: number;
+}
+
 /** A human. */
 export interface UserPrincipal extends PrincipalBase {
   readonly type: "user";
@@ -37,6 +44,8 @@ export interface UserPrincipal extends PrincipalBase {
 export interface ServicePrincipal extends PrincipalBase {
   readonly type: "service";
   readonly name: string;
+  /** Absent: none, as for most. */
+  readonly mfaBypass?: MfaBypass | undefined;
 }
 
 /** A key that a user or service made for its programs. */
@@ -44,12 +53,16 @@ export interface ApiKeyPrincipal extends PrincipalBase {
   readonly type: "apiKey";
   readonly ownerId: string;
   readonly keyId: string;
+  /** Absent: none, as for most. */
+  readonly mfaBypass?: MfaBypass | undefined;
 }
 
 /** The application itself: schedulers, migrations. */
 export interface SystemPrincipal extends PrincipalBase {
   readonly type: "system";
   readonly audience: string;
+  /** Absent: none, as for most. */
+  readonly mfaBypass?: MfaBypass | undefined;
 }
 
 /** Who is calling. Frozen when it is published: later code cannot raise its own rights (RBAC-14). */
@@ -113,6 +126,7 @@ export function freezePrincipal(principal: Principal): Principal {
     orgRoles: Object.freeze([...principal.orgRoles]),
     scopes: frozenList(principal.scopes),
     ...(principal.scopedDepartments === undefined ? {} : { scopedDepartments: frozenList(principal.scopedDepartments) }),
+    ...(principal.type !== "user" && principal.mfaBypass !== undefined ? { mfaBypass: Object.freeze({ ...principal.mfaBypass }) } : {}),
     ...(principal.personas === undefined ? {} : { personas: frozenList(principal.personas) }),
   });
 }

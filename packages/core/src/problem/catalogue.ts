@@ -85,6 +85,18 @@ export const problems = Object.freeze({
     status: 401,
     detail: "The request names its session in several ways that do not agree. Clear the site's cookies and log in again.",
   }),
+  codeInvalid: defineProblem({
+    code: 1014,
+    category: "auth",
+    status: 401,
+    detail: "The code is wrong, or was used before. Wait for the next one.",
+  }),
+  mfaNotEnrolled: defineProblem({
+    code: 1015,
+    category: "auth",
+    status: 409,
+    detail: "There is no second factor to verify. Enrol one first.",
+  }),
   forbidden: defineProblem({
     code: 1101,
     category: "auth",
