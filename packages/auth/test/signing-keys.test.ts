@@ -277,6 +277,7 @@ describe("loadSigningKeys", () => {
         expect(jwks.keys.map((key) => [key.kid, key.alg, key.use])).toEqual([[kid, algorithm, "sig"]]);
       }
       expect(await calculateJwkThumbprint(await exportJWK(createPublicKey(publicKey)))).toBe(kid);
+      if (algorithm === "EdDSA") expect((await loadSigningKeys({ ...jwk, alg: "Ed25519" })).jwks.keys[0]?.alg).toBe("EdDSA");
     }
   });
 
