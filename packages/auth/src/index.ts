@@ -69,7 +69,9 @@ export type { SocketTicketOptions } from "./socket-tickets/socket-ticket-setting
 export type { UpgradeRequest } from "./socket-tickets/upgrade-request.js";
 export type { CreatedSystemToken, NewSystemToken, SystemTokens } from "./system-tokens/create-system-tokens.js";
 export type { SystemToken } from "./system-tokens/system-claims.js";
+export type { SystemTokenEvent } from "./system-tokens/system-token-event.js";
 export type { AccessToken } from "./tokens/access-token.js";
+export type { TokenEvent } from "./tokens/token-event.js";
 export type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 export type { AccountChange, StoredUserDirectory, UserDirectoryOptions } from "./users/create-user-directory.js";
 export type { PasswordUpdate, UserAccount, UserDirectory } from "./users/user-directory.js";

@@ -120,15 +120,18 @@ export function userPrincipal(details: UserDetails): Principal {
 
 /** A deep-frozen copy. */
 export function freezePrincipal(principal: Principal): Principal {
-  return Object.freeze({
-    ...principal,
-    roles: Object.freeze([...principal.roles]),
-    orgRoles: Object.freeze([...principal.orgRoles]),
-    scopes: frozenList(principal.scopes),
-    ...(principal.scopedDepartments === undefined ? {} : { scopedDepartments: frozenList(principal.scopedDepartments) }),
-    ...(principal.type !== "user" && principal.mfaBypass !== undefined ? { mfaBypass: Object.freeze({ ...principal.mfaBypass }) } : {}),
-    ...(principal.personas === undefined ? {} : { personas: frozenList(principal.personas) }),
-  });
+  const { roles, orgRoles, scopes, scopedDepartments, personas } = principal;
+  // Assigned to a copy: spreading more into a literal costs five times as much, on each token that is met for the first time.
+  const copy: { -readonly [Member in keyof Principal]: Principal[Member] } = { ...principal };
+  copy.roles = Object.freeze([...roles]);
+  copy.orgRoles = Object.freeze([...orgRoles]);
+  copy.scopes = frozenList(scopes);
+  if (scopedDepartments !== undefined) copy.scopedDepartments = frozenList(scopedDepartments);
+  if (personas !== undefined) copy.personas = frozenList(personas);
+  if (principal.type !== "user" && principal.mfaBypass !== undefined) {
+    (copy as { mfaBypass?: unknown }).mfaBypass = Object.freeze({ ...principal.mfaBypass });
+  }
+  return Object.freeze(copy as Principal); // the same members, lists copied
 }
 
 function frozenList(list: readonly string[] | undefined): readonly string[] | undefined {
