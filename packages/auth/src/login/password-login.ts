@@ -56,7 +56,7 @@ export function createPasswordLogin(
     return denial;
   };
 
-  async function prove(place: Place, request: LoginRequest, client?: LoginClient): Promise<AuthResult<ProvenAccount>> {
+  async function prove(place: Place, request: LoginRequest, client: LoginClient = {}): Promise<AuthResult<ProvenAccount>> {
     const email = normaliseEmail(request.email);
     // What is no address or cannot be hashed belongs to no account: refused for everybody alike.
     const identifierHash = lockout.hashOf(email ?? request.email);

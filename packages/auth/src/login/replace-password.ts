@@ -1,6 +1,6 @@
 import type { SubjectState } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
-import type { Instruments } from "../instruments.js";
+import type { Revocations } from "../revocation/revocations.js";
 import type { UserAccount } from "../users/user-directory.js";
 
 /**
@@ -13,17 +13,16 @@ import type { UserAccount } from "../users/user-directory.js";
  */
 export type PasswordReplacer = (account: UserAccount, passwordHash: string) => Promise<SubjectState | undefined>;
 
-export function createPasswordReplacer({ store, users }: AuthSettings, instruments: Instruments): PasswordReplacer {
-  return async ({ id, passwordHash: expectedHash }, passwordHash) => {
-    // Once before and once after: if the process dies between storing the hash and ending what the old one opened, the
-    // sessions of a thief are over already; what a login with the old password opens meanwhile ends with the second.
-    await store.subjects.bump(id, "passwordVersion");
-    // The password and the demand for a new one go in one step.
-    const updated = await users.updatePassword(id, { expectedHash, passwordHash, mustChangePassword: false });
-    const state = await store.subjects.bump(id, "passwordVersion");
-    await store.sessions.revoke(id);
-    if (!updated) return undefined;
-    instruments.revoked("password");
-    return state;
-  };
+export function createPasswordReplacer({ store, users }: AuthSettings, revocations: Revocations): PasswordReplacer {
+  return ({ id, passwordHash: expectedHash }, passwordHash) =>
+    revocations.ending({ subjectId: id, kind: "password" }, async () => {
+      // Once before and once after: if the process dies between storing the hash and ending what the old one opened, the
+      // sessions of a thief are over already; what a login with the old password opens meanwhile ends with the second.
+      await store.subjects.bump(id, "passwordVersion");
+      // The password and the demand for a new one go in one step.
+      const updated = await users.updatePassword(id, { expectedHash, passwordHash, mustChangePassword: false });
+      const state = await store.subjects.bump(id, "passwordVersion");
+      await store.sessions.revoke(id);
+      return updated ? state : undefined;
+    });
 }
