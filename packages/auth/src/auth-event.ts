@@ -1,3 +1,5 @@
+import type { OAuthEvent } from "./oauth/oauth-event.js";
+
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
   | "unknown_account"
@@ -34,4 +36,5 @@ export type AuthEvent =
   | { readonly kind: "account_disabled" | "account_enabled"; readonly userId: string }
   | { readonly kind: "password_changed"; readonly userId: string }
   | { readonly kind: "password_rehashed"; readonly userId: string }
+  | OAuthEvent
   | { readonly kind: "api_key_created" | "api_key_revoked"; readonly userId: string; readonly keyId: string };

@@ -2,7 +2,7 @@ import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "oauth";
 /** What was ended early. */
 export type RevocationKind = "token" | "session" | "family" | "user" | "api_key" | "password";
 
@@ -12,6 +12,7 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   token: Object.freeze({ method: "token", outcome: "success" }),
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
+  oauth: Object.freeze({ method: "oauth", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */
