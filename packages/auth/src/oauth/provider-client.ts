@@ -16,6 +16,8 @@ import {
   OperationProcessingError,
   processAuthorizationCodeResponse,
   processUserInfoResponse,
+  RESPONSE_IS_NOT_CONFORM,
+  RESPONSE_IS_NOT_JSON,
   ResponseBodyError,
   skipStateCheck,
   userInfoRequest,
@@ -141,6 +143,9 @@ export function createProviderClient(
   return Object.freeze({ authorizationUrl, profile });
 }
 
+// Another status than success, or not JSON by its own word: nothing that could be right or wrong in itself.
+const NO_ANSWER: ReadonlySet<string> = new Set([RESPONSE_IS_NOT_CONFORM, RESPONSE_IS_NOT_JSON]);
+
 /** Runs a step of the protocol. @param otherwise What it means when the library refuses. */
 async function attempt<T>(otherwise: OAuthFailure, step: () => Promise<T>): Promise<T> {
   try {
@@ -154,7 +159,8 @@ async function attempt<T>(otherwise: OAuthFailure, step: () => Promise<T>): Prom
         ? (cause.cause as { readonly body?: { readonly error?: unknown } } | undefined)?.body
         : undefined;
     if (typeof body?.error === "string") throw new OAuthRefused("provider_error", errorCode(body.error));
-    throw new OAuthRefused(otherwise, undefined, { cause });
+    const isNoAnswer = cause instanceof OperationProcessingError && NO_ANSWER.has(cause.code ?? "");
+    throw new OAuthRefused(isNoAnswer ? "response_invalid" : otherwise, undefined, { cause });
   }
 }
 
