@@ -8,6 +8,7 @@ import type { Instruments } from "./instruments.js";
 import type { SignInDesk } from "./login/sign-in.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
+import type { TokenPair } from "./tokens/token-pair.js";
 
 /** The inside of an {@link Auth}. */
 export interface AuthInternals {
@@ -17,6 +18,8 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  /** `undefined` where browsers get no cookies. */
+  readonly cookies?: { issue(tokens: TokenPair): { readonly lines: readonly string[] } } | undefined;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

@@ -192,7 +192,7 @@ describe("linking by a user who is logged in", () => {
     await fixture.auth.createAccount({ email: "eve@example.com", password: PASSWORD, roles: ["member"] });
     const accesses = [await accessOf(fixture), await accessOf(fixture, "eve@example.com")];
     const responses = await Promise.all(accesses.map((access) => link(fixture.browser(), access)));
-    expect(responses.map(({ status }) => status).sort()).toEqual([303, 409]);
+    expect(responses.map(({ status }) => status).sort((x, y) => x - y)).toEqual([303, 409]);
   });
 
   it.each([

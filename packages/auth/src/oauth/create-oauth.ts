@@ -1,3 +1,4 @@
+import { invalidOption } from "@portcullis/core";
 import { type AuthorizationFlow, createAuthorizationFlow } from "./authorization-flow.js";
 import { internalsOf } from "../auth-internals.js";
 import type { AuthResult } from "../auth-result.js";
@@ -6,6 +7,7 @@ import { createIdentityAccounts } from "./identity-account.js";
 import { type OAuthOptions, readOAuthOptions, type OAuthSettings } from "./oauth-settings.js";
 import { createUnlinking } from "./unlink.js";
 import type { Auth } from "../create-auth.js";
+import type { TokenPair } from "../tokens/token-pair.js";
 
 /** A provider as a login page shows it. */
 export interface OAuthProviderInfo {
@@ -36,6 +38,8 @@ export interface OAuthInternals {
   readonly auth: Auth;
   readonly settings: OAuthSettings;
   readonly flow: AuthorizationFlow;
+  /** The `Set-Cookie` fields of a new session, where there are such. */
+  readonly sessionCookies: (tokens: TokenPair) => readonly string[];
 }
 
 const known = new WeakMap<OAuth, OAuthInternals>();
@@ -81,6 +85,9 @@ export function oauthInternalsOf(oauth: OAuth): OAuthInternals | undefined {
 export function createOAuth(options: OAuthOptions): OAuth {
   const internals = internalsOf("auth", options?.auth);
   const settings = readOAuthOptions(options);
+  if (settings.delivery === "cookie" && internals.cookies === undefined) {
+    throw invalidOption("delivery", settings.delivery, 'other than "cookie", or the auth one that gives cookies');
+  }
   const identities = createIdentities(internals.settings);
   const accounts = createIdentityAccounts(internals.settings, settings, identities, internals.instruments);
   const flow = createAuthorizationFlow(internals, settings, identities, accounts);
@@ -90,6 +97,7 @@ export function createOAuth(options: OAuthOptions): OAuth {
     identities: identities.of,
     ...createUnlinking(internals, identities),
   });
-  known.set(oauth, Object.freeze({ auth: options.auth, settings, flow }));
+  const sessionCookies = (tokens: TokenPair): readonly string[] => internals.cookies?.issue(tokens).lines ?? [];
+  known.set(oauth, Object.freeze({ auth: options.auth, settings, flow, sessionCookies }));
   return oauth;
 }

@@ -2,7 +2,6 @@
 
 import { invalidOption } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
-import type { Login } from "../login/sign-in.js";
 import { MINUTE_MS, integer, oneOf } from "../settings/option-checks.js";
 import { type Fetch, isSecure } from "./provider-fetch.js";
 import type { OAuthProvider } from "./providers/provider.js";
@@ -42,7 +41,8 @@ export interface OAuthOptions {
   readonly redirects: RedirectOptions;
   /**
    * How a login reaches the client. `code`: a one-time code in the query, exchanged by the page that has the verifier of its challenge;
-   * recommended for pages on another origin. `cookie`: as session cookies; recommended on the same site. `fragment`: the tokens
+   * recommended for pages on another origin. `cookie`: as session cookies, which `createAuth` must have been given; recommended
+   * on the same site. `fragment`: the tokens
    * themselves after the `#`. No default.
    */
   readonly delivery: "fragment" | "code" | "cookie";
@@ -53,8 +53,6 @@ export interface OAuthOptions {
    * `verified-email`; `never`: only by its user, logged in.
    */
   readonly autoLink?: "verified-email" | "never";
-  /** The `Set-Cookie` fields of a login; needed with `delivery: "cookie"` and used by nothing else. */
-  readonly sessionCookies?: (login: Login) => readonly string[];
   /** Ms that one request to a provider may take; default 5,000; 100 to 60,000. */
   readonly timeoutMs?: number;
   /** Most bytes of one answer of a provider; default 262,144; 4,096 to 16,777,216. */
@@ -75,7 +73,6 @@ export interface OAuthSettings {
   readonly delivery: OAuthOptions["delivery"];
   readonly onUnknown: OAuthOptions["onUnknown"];
   readonly autoLink: "verified-email" | "never";
-  readonly sessionCookies: (login: Login) => readonly string[];
   readonly timeoutMs: number;
   readonly maxResponseBytes: number;
   readonly insecureLocalhost: boolean;
@@ -97,10 +94,6 @@ export function readOAuthOptions(options: OAuthOptions): OAuthSettings {
   const base = readBaseUrl(options.baseUrl, insecureLocalhost);
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("prefix", prefix, "a path like /auth");
   const delivery = oneOf("delivery", options.delivery, ["fragment", "code", "cookie"]);
-  const { sessionCookies = () => [] } = options;
-  if (typeof sessionCookies !== "function" || (delivery === "cookie" && options.sessionCookies === undefined)) {
-    throw invalidOption("sessionCookies", options.sessionCookies, 'a function, with delivery "cookie"');
-  }
   const root = `${base.origin}${base.pathname.replace(/\/$/, "")}${prefix}/oauth`;
   return Object.freeze({
     providers: readProviders(options.providers, insecureLocalhost),
@@ -111,7 +104,6 @@ export function readOAuthOptions(options: OAuthOptions): OAuthSettings {
     delivery,
     onUnknown: readOnUnknown(options.onUnknown),
     autoLink: oneOf("autoLink", options.autoLink ?? "verified-email", ["verified-email", "never"]),
-    sessionCookies,
     timeoutMs: integer("timeoutMs", options.timeoutMs ?? DEFAULT_TIMEOUT_MS, 100, MINUTE_MS),
     maxResponseBytes: integer("maxResponseBytes", options.maxResponseBytes ?? DEFAULT_MAX_RESPONSE_BYTES, 4096, 16_777_216),
     insecureLocalhost,

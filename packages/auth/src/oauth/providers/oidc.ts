@@ -42,9 +42,9 @@ export function oidcProvider(
   options: OidcOptions,
   preset: { readonly displayName: string; readonly hostedDomain: string | undefined },
 ): OAuthProvider {
+  requireProviderUrl(`${option}.issuer`, options?.issuer);
   const client = readClientOptions(option, options, { displayName: preset.displayName, scopes: SCOPES });
   const { issuer, clientSecret, clientAuthentication: method, idTokenAlgorithms = DEFAULT_ALGORITHMS, userinfo = "always" } = options;
-  requireProviderUrl(`${option}.issuer`, issuer);
   if (!client.scopes.includes("openid")) throw invalidOption(`${option}.scopes`, client.scopes, 'a list with "openid" in it');
   if (!Array.isArray(idTokenAlgorithms) || idTokenAlgorithms.length === 0 || !idTokenAlgorithms.every((name) => ALGORITHMS.has(name))) {
     throw invalidOption(`${option}.idTokenAlgorithms`, idTokenAlgorithms, `a list of ${[...ALGORITHMS].join(", ")}`);

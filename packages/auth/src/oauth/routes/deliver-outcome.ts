@@ -2,10 +2,15 @@
 
 import { ProblemError } from "@portcullis/core";
 import type { FlowOutcome, FlowRefusal } from "../authorization-flow.js";
+import type { OAuthInternals } from "../create-oauth.js";
 import type { OAuthSettings } from "../oauth-settings.js";
 
 /** Redirects to where the login was to lead, with what the delivery says. @throws {ProblemError} Refused, and there is no error page. */
-export function deliverOutcome(outcome: FlowOutcome, cookies: readonly string[], oauth: OAuthSettings): Response {
+export function deliverOutcome(
+  outcome: FlowOutcome,
+  cookies: readonly string[],
+  { settings: oauth, sessionCookies }: Pick<OAuthInternals, "settings" | "sessionCookies">,
+): Response {
   if (outcome.kind === "refused") return deliverRefusal(outcome, cookies, oauth);
   const { redirect, clientState, provider } = outcome.attempt;
   const shared = clientState === undefined ? {} : { state: clientState };
@@ -30,7 +35,7 @@ export function deliverOutcome(outcome: FlowOutcome, cookies: readonly string[],
       }
       const { tokens } = result.value;
       if (oauth.delivery === "cookie") {
-        return seeOther(addressOf(redirect, "query", shared), [...cookies, ...oauth.sessionCookies(result.value)]);
+        return seeOther(addressOf(redirect, "query", shared), [...cookies, ...sessionCookies(tokens)]);
       }
       const parameters = {
         access_token: tokens.accessToken,

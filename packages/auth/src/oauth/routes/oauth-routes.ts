@@ -120,7 +120,7 @@ export function oauthRoutes(oauth: OAuth, options: OAuthRoutesOptions = {}): rea
           client: clientOf(request, facts),
         });
         if (outcome.kind === "denied") throw new ProblemError(outcome.problem);
-        return deliverOutcome(outcome, cookies, settings);
+        return deliverOutcome(outcome, cookies, internals);
       },
     }),
     defineRoute({
