@@ -90,7 +90,7 @@ describeWith("chromium", "a login over a provider in a browser", () => {
         routes: [...authRoutes(auth), ...oauthRoutes(oauth)],
       }),
     );
-    const listening = await listen(hono, { port, hostname: "localhost" });
+    const listening = await listen(hono, { port, host: "localhost" });
     closeApi = () => listening.close();
   });
   afterAll(async () => {
@@ -133,7 +133,7 @@ describeWith("chromium", "a login over a provider in a browser", () => {
   }
 
   const result = async (text: RegExp): Promise<void> => {
-    await page.waitForFunction((pattern) => new RegExp(pattern).test(document.getElementById("result")?.textContent ?? ""), text.source);
+    await page.waitForFunction(`${String(text)}.test(document.getElementById("result").textContent)`);
   };
 
   it("AUTH-O11 the page takes the tokens out of the fragment; history, requests and Referer keep none", async () => {

@@ -223,6 +223,7 @@ describe("the presets", () => {
     ["google.hostedDomain", () => google({ ...CLIENT, hostedDomain: "" })],
     ["github.clientId", () => github({ ...CLIENT, clientId: "" })],
     ["github.baseUrl", () => github({ ...CLIENT, baseUrl: "github.example.com" })],
+    ["github.baseUrl", () => github({ ...CLIENT, baseUrl: "https://github.example.com/" })],
     ["github.apiUrl", () => github({ ...CLIENT, apiUrl: "ftp://github.example.com" })],
   ])("the option %s is refused where the provider is made", (option, make) => {
     expect(make).toThrow(`"${option}"`);

@@ -212,6 +212,13 @@ describe("a provider that lies", () => {
     await expectRefused(fixture, await fixture.browser().login(), reason, status);
   });
 
+  it("the record says which check failed, in codes", async () => {
+    const fixture = service();
+    lies.idToken = ({ payload }) => void (payload["aud"] = "another");
+    await fixture.browser().login();
+    expect(fixture.events).toMatchObject([{ reason: "id_token_invalid", diagnosis: "OAUTH_JWT_CLAIM_COMPARISON_FAILED aud" }]);
+  });
+
   it("AUTH-O12 an error of the provider with text in it reaches neither answer nor event", async () => {
     const fixture = service({}, { redirects: { allow: [LANDING], default: LANDING, error: "https://app.example.test/failed" } });
     const browser = fixture.browser();

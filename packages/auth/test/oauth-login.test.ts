@@ -123,6 +123,7 @@ describe("login over a real OpenID provider", () => {
         purpose: "login",
         reason: "access_denied",
         providerError: "access_denied",
+        diagnosis: undefined,
         userId: undefined,
       },
     ]);

@@ -11,7 +11,7 @@ import { createBrowserBinding } from "./browser-binding.js";
 import type { Identities } from "./identities.js";
 import type { IdentityAccounts } from "./identity-account.js";
 import { type Attempt, createLoginAttempts } from "./login-attempts.js";
-import { failureProblem, OAuthRefused } from "./oauth-failure.js";
+import { diagnosisOf, failureProblem, OAuthRefused } from "./oauth-failure.js";
 import type { OAuthSettings } from "./oauth-settings.js";
 import { createOneTimeCodes } from "./one-time-codes.js";
 import { createProviderClient, type ProviderClient } from "./provider-client.js";
@@ -87,7 +87,8 @@ export function createAuthorizationFlow(
     const { reason, providerError } = error;
     const purpose = attempt?.link === undefined ? "login" : "link";
     instruments.failed("oauth", reason);
-    instruments.emit({ kind: "oauth_failed", provider, purpose, reason, providerError, userId: attempt?.link?.userId });
+    const userId = attempt?.link?.userId;
+    instruments.emit({ kind: "oauth_failed", provider, purpose, reason, providerError, diagnosis: diagnosisOf(error), userId });
     return { kind: "refused", reason, problem: failureProblem(reason), clientState: attempt?.clientState };
   }
 

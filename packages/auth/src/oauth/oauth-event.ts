@@ -9,6 +9,8 @@ export type OAuthEvent =
       readonly reason: OAuthFailure;
       /** The provider's error code, if it sent one in the alphabet of RFC 6749 §4.1.2.1: at most 64 characters. */
       readonly providerError: string | undefined;
+      /** Which check failed, as codes (`ERR_JWT_CLAIM_VALIDATION_FAILED aud`, `ECONNREFUSED`); for whoever has to find out why. */
+      readonly diagnosis: string | undefined;
       readonly userId: string | undefined;
     }
   | {

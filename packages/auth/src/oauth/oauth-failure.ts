@@ -46,6 +46,24 @@ export class OAuthRefused extends Error {
   }
 }
 
+// Codes of the libraries and of the system, and names of claims. Messages and causes hold what the provider sent.
+const CODE = /^[A-Z][A-Z0-9_]{1,63}$/;
+const CLAIM = /^[a-z_]{1,16}$/;
+const MOST_CAUSES = 4;
+
+/** Which check failed, in words that are not the provider's. */
+export function diagnosisOf(refused: OAuthRefused): string | undefined {
+  const words: string[] = [];
+  let error: unknown = refused.cause;
+  for (let depth = 0; depth < MOST_CAUSES && typeof error === "object" && error !== null; depth += 1) {
+    const { code, claim, cause } = error as { readonly code?: unknown; readonly claim?: unknown; readonly cause?: unknown };
+    if (typeof code === "string" && CODE.test(code)) words.push(code);
+    if (typeof claim === "string" && CLAIM.test(claim)) words.push(claim);
+    error = cause;
+  }
+  return words.length === 0 ? undefined : words.join(" ");
+}
+
 const BY_THE_PROVIDER: ReadonlySet<OAuthFailure> = new Set([
   "provider_unavailable",
   "response_invalid",

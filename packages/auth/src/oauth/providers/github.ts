@@ -1,3 +1,4 @@
+import { invalidOption } from "@portcullis/core";
 import {
   clientAuthentication,
   type OAuthProvider,
@@ -37,8 +38,14 @@ export function github(options: GitHubOptions): OAuthProvider {
   const client = readClientOptions("github", options, { displayName: "GitHub", scopes: SCOPES });
   requireText("github.clientSecret", options.clientSecret);
   const { baseUrl = BASE_URL, apiUrl = baseUrl === BASE_URL ? API_URL : `${baseUrl}/api/v3` } = options;
-  requireProviderUrl("github.baseUrl", baseUrl);
-  requireProviderUrl("github.apiUrl", apiUrl);
+  for (const [option, url] of [
+    ["github.baseUrl", baseUrl],
+    ["github.apiUrl", apiUrl],
+  ] as const) {
+    requireProviderUrl(option, url);
+    // The identities' namespace: with and without the slash would be two.
+    if (url.endsWith("/")) throw invalidOption(option, url, "a URL without a slash at its end");
+  }
   // What GitHub sends as `iss` in the authorization response (RFC 9207) is not the address of its site.
   const issuer = `${baseUrl}/login/oauth`;
   return Object.freeze({

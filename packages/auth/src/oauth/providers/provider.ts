@@ -130,7 +130,7 @@ export function clientAuthentication(
   };
 }
 
-/** A URL that identifies or serves a provider, without a trailing slash added or taken. @throws {ConfigurationError} `invalid_option` */
+/** A URL that identifies or serves a provider; compared as it is written. @throws {ConfigurationError} `invalid_option` */
 export function requireProviderUrl(option: string, value: unknown): URL {
   const url = typeof value === "string" && URL.canParse(value) ? new URL(value) : undefined;
   const isPlain = url?.search === "" && url.hash === "" && url.username === "" && url.password === "";
