@@ -3,12 +3,17 @@
 
 import { invalidOption } from "@portcullis/core";
 import type { AuthSettings } from "./auth-settings.js";
+import type { SessionCookies } from "./cookies/session-cookies.js";
 import type { Auth } from "./create-auth.js";
 import type { Instruments } from "./instruments.js";
+import type { PasswordLockout } from "./login/password-lockout.js";
+import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
+import type { Revocations } from "./revocation/revocations.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
+import type { PasswordPolicy } from "./passwords/password-policy.js";
 import type { TokenIssuer, TokenKinds } from "./tokens/issue-tokens.js";
-import type { TokenPair } from "./tokens/token-pair.js";
+import type { AccessTokenVerifier } from "./tokens/verify-access-token.js";
 
 /** The inside of an {@link Auth}. */
 export interface AuthInternals {
@@ -18,8 +23,13 @@ export interface AuthInternals {
   readonly issuer: TokenIssuer;
   readonly hasher: PasswordHasher;
   readonly signIn: SignInDesk;
+  readonly revocations: Revocations;
+  readonly verifyAgain: AccessTokenVerifier["verifyAgain"];
   /** `undefined` where browsers get no cookies. */
-  readonly cookies?: { issue(tokens: TokenPair): { readonly lines: readonly string[] } } | undefined;
+  readonly cookies: SessionCookies | undefined;
+  readonly lockout: PasswordLockout;
+  readonly policy: PasswordPolicy;
+  readonly replacePassword: PasswordReplacer;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

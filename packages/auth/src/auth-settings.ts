@@ -13,8 +13,10 @@ import {
 } from "@portcullis/core";
 import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js";
 import type { AuthEvent } from "./auth-event.js";
+import { type CookieOptions, type CookieSettings, readCookieOptions } from "./cookies/cookie-settings.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
+import { readRevocation, type RevocationSettings } from "./revocation/revocation-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
 import { integer, text } from "./settings/option-checks.js";
@@ -42,11 +44,14 @@ export interface AuthOptions {
   /** `aud` of access tokens, required in them when set. */
   readonly audience?: string;
   readonly sessions?: Partial<SessionSettings>;
+  readonly revocation?: Partial<RevocationSettings>;
   /** Most verified access tokens remembered; default 10,000 (about 2 kB each); 0 switches it off. */
   readonly tokenCacheEntries?: number;
   readonly lockout?: Partial<LockoutSettings>;
   readonly passwords?: Partial<PasswordSettings>;
   readonly apiKeys?: Partial<ApiKeySettings>;
+  /** Lets browsers hold the tokens in cookies, with protection against CSRF. Default: off, and the Cookie header is not looked at. */
+  readonly cookies?: CookieOptions;
   readonly clock?: Clock;
   /** Cryptographically strong random bytes. Default: `node:crypto`. */
   readonly random?: (bytes: number) => Uint8Array;
@@ -64,10 +69,12 @@ export interface AuthSettings {
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly sessions: SessionSettings;
+  readonly revocation: RevocationSettings;
   readonly tokenCacheEntries: number;
   readonly lockout: LockoutSettings;
   readonly passwords: PasswordSettings;
   readonly apiKeys: ApiKeySettings;
+  readonly cookies: CookieSettings | undefined;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly metrics: Metrics;
@@ -95,10 +102,12 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     issuer: text("issuer", options.issuer),
     audience: text("audience", options.audience),
     sessions: readSessions(options.sessions),
+    revocation: readRevocation(options.revocation),
     tokenCacheEntries: integer("tokenCacheEntries", options.tokenCacheEntries ?? DEFAULT_TOKEN_CACHE_ENTRIES, 0, 10_000_000),
     lockout: readLockout(options.lockout),
     passwords: readPasswords(options.passwords),
     apiKeys: readApiKeys(options.apiKeys),
+    cookies: readCookieOptions(options.cookies),
     clock,
     random,
     metrics,

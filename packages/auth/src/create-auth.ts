@@ -3,21 +3,31 @@ import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
 import { denied, type AuthResult } from "./auth-result.js";
 import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
+import { createSessionCookies } from "./cookies/session-cookies.js";
 import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
 import { createAccountCreation, type NewAccount } from "./login/create-account.js";
-import { createLockout } from "./login/lockout.js";
+import { createPasswordLockout, type LoginClient } from "./login/password-lockout.js";
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
+import { createPasswordReplacer } from "./login/replace-password.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
-import { isTooLong } from "./passwords/password-policy.js";
+import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
+import { createLogoutByRefresh } from "./sessions/logout-by-refresh.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
+import { createSessionList, type SessionList } from "./sessions/session-list.js";
+import { noteUseAfterMs } from "./sessions/session-settings.js";
+import { createSessionsEnded } from "./sessions/sessions-ended.js";
 import type { AccessToken } from "./tokens/access-token.js";
-import { createBlacklist } from "./tokens/blacklist.js";
+import { createBlacklist } from "./revocation/blacklist.js";
+import { type AccountRights, createCredentialEnder, type SessionsInvalidated } from "./revocation/end-credentials.js";
+import { createRevocations, type Revoked } from "./revocation/revocations.js";
+import { createStandingReader } from "./revocation/standing.js";
+import { StandingMemory } from "./revocation/standing-memory.js";
+import { createActiveSessions } from "./sessions/active-sessions.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
 import { createTokenRefresher } from "./tokens/refresh-tokens.js";
-import { createRevocation, type SessionsInvalidated } from "./tokens/revocation.js";
 import type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 import { createAccessTokenVerifier } from "./tokens/verify-access-token.js";
 import type { UserAccount, UserDirectory } from "./users/user-directory.js";
@@ -29,29 +39,57 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
 export interface Auth {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
+  /** The caller's sessions: list them, end one, end all others. */
+  readonly sessions: SessionList;
   /**
    * Proves a password and opens a session.
    *
    * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
    * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
    *
-   * @param client Shown in the list of sessions.
+   * @param client Shown in the list of sessions. Its address and device token count where `lockout` says so.
    */
-  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
+  login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /**
-   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
+   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it. Sent again within
+   * `sessions.refreshGraceMs`, it is answered with the same refresh token, byte for byte, until that is redeemed itself.
    *
    * Denied: `refreshReused` (the session is closed then), `sessionRevoked`, `invalidToken`.
+   *
+   * @throws {StoreUnavailable} It may have been redeemed or not: sending it again within the grace answers either way.
    */
   refresh(refreshToken: string): Promise<AuthResult<TokenPair>>;
   /** Ends the session of a token, and the token. Idempotent. */
   logout(token: AccessToken): Promise<void>;
+  /**
+   * Ends the session of a refresh token, whether or not that was redeemed or has expired: for clients whose access token is no longer
+   * good. Idempotent. Denied: `invalidToken`, for what is none of ours.
+   */
+  logoutByRefresh(refreshToken: string): Promise<AuthResult<{ readonly sessionId: string }>>;
   /** Ends every token and session of the caller, at most three times a minute. Denied: `operationRateLimited`. */
   logoutAll(token: AccessToken): Promise<AuthResult<SessionsInvalidated>>;
   /** Ends every token and session of a user: after taking roles away, for an administrator. Two parallel calls add two to the version. */
   revokeUser(userId: string): Promise<SessionsInvalidated>;
+  /**
+   * Tells that an account's roles changed. `raised`: its access tokens are refused as expired (1003) and refreshed into what it may
+   * now, sessions go on. `lowered`: every token and session ends. A change that does both is `lowered`.
+   */
+  accountChanged(userId: string, change: AccountRights): Promise<void>;
   /** A disabled account can do nothing from this moment on: no login, no token, no API key. Enabling revives no session. */
   setDisabled(userId: string, disabled: boolean): Promise<void>;
+  /**
+   * Tells of every credential that ends before its time, in this process at once and of other processes as soon as the store's bus
+   * brings it: for whatever outlives a request, such as an open socket. Messages can be lost: look at long-lived connections anew
+   * (`verifyAccessToken`) from time to time. What the listener throws is dropped.
+   *
+   * @returns a function that ends the listening.
+   */
+  onRevoked(listener: (revoked: Revoked) => void): () => void;
+  /**
+   * Ends the threads that hash passwords and stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
+   * `revocation.maxStalenessMs`. Never rejects; harmless when called again.
+   */
+  close(): Promise<void>;
   /** Verifies an access token completely: signature, time, revocation. Answers without a promise while the store does. */
   verifyAccessToken(token: string): MaybePromise<AuthResult<AccessToken>>;
   /**
@@ -67,9 +105,11 @@ export interface Auth {
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
   setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
-  /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
+  /** Hashes a password for a directory of your own. Denied: `validation` (too long, not well-formed), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }
+
+const TOO_MANY_SESSIONS = problems.tooManySessions().code;
 
 /**
  * Builds authentication.
@@ -100,38 +140,55 @@ export interface Auth {
  */
 export function createAuth(options: AuthOptions): Auth {
   const settings = readAuthOptions(options);
-  const { store, users, passwords, random, secrets } = settings;
+  const { store, users, passwords, random } = settings;
   const instruments = new Instruments(settings.metrics, settings.onEvent);
   const kinds = createTokenKinds(settings);
   const blacklist = createBlacklist(store.tickets);
-  const issuer = createTokenIssuer(settings, kinds, instruments);
+  const activeSessions = createActiveSessions(settings.metrics, settings.clock);
+  const standings = new StandingMemory({
+    ...settings.revocation,
+    read: createStandingReader(settings, blacklist),
+    clock: settings.clock,
+    noteUseAfterMs: noteUseAfterMs(settings),
+    onRemembered: () => revocations.listen(),
+    onOutageAnswer: () => instruments.outageAcceptance(),
+  });
+  const revocations = createRevocations(settings, standings, instruments);
+  const verifier = createAccessTokenVerifier(settings, kinds, standings, activeSessions, instruments);
+  const sessionsEnded = createSessionsEnded(revocations, instruments);
+  const issuer = createTokenIssuer(settings, kinds, instruments, sessionsEnded);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
-  const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const signIn = createSignInDesk(issuer, instruments);
+  const lockout = createPasswordLockout(settings, instruments);
+  const policy = createPasswordPolicy(settings, instruments);
+  const replacePassword = createPasswordReplacer(settings, revocations);
+  const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
-  const { logout, logoutAll, revokeUser, setDisabled } = createRevocation(settings, blacklist, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
+  const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
+  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
 
   const auth: Auth = Object.freeze({
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
-    refresh: createTokenRefresher(settings, kinds, issuer, instruments),
-    logout,
-    logoutAll,
-    revokeUser,
-    setDisabled,
-    verifyAccessToken: createAccessTokenVerifier(settings, kinds, blacklist, instruments),
+    sessions: createSessionList(settings, sessionsEnded),
+    refresh: createTokenRefresher(settings, kinds, issuer, instruments, sessionsEnded),
+    ...ender,
+    logoutByRefresh: createLogoutByRefresh(settings, kinds, sessionsEnded),
+    onRevoked: revocations.onRevoked,
+    close: async () => void (await Promise.all([revocations.close(), hasher.close()])),
+    verifyAccessToken: verifier.verify,
     async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
       const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
       if (opened.kind === "ok") return opened.value;
+      if (opened.problem.code !== TOO_MANY_SESSIONS)
+        throw new AuthError("invalid_account", "The account is disabled, or its sessions were just ended. Open none for it.");
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
-    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, instruments),
+    changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
     createAccount,
     setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
-      if (isTooLong(password, passwords)) return denied(problems.validation());
+      if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
       if (place === undefined) return overloaded();
       try {
@@ -141,5 +198,9 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn });
+  const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, settings.secrets, random);
+  return rememberInternals(auth, {
+    ...{ settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword, cookies, revocations },
+    verifyAgain: verifier.verifyAgain,
+  });
 }

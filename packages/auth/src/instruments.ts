@@ -1,10 +1,15 @@
 import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
+import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "oauth";
-/** What was ended early. */
-export type RevocationKind = "token" | "session" | "family" | "user" | "api_key" | "password";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "oauth";
+/** What was ended early; `claims`: access tokens that say what is no longer so. */
+export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims"] as const);
+export type RevocationKind = (typeof REVOCATION_KINDS)[number];
+
+// From within a process to the longest bound that can be set.
+const LAG_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 60];
 
 // Made once: the hot path allocates nothing for its metrics.
 const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
@@ -13,6 +18,7 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
   oauth: Object.freeze({ method: "oauth", outcome: "success" }),
+  socket_ticket: Object.freeze({ method: "socket_ticket", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */
@@ -21,6 +27,8 @@ export class Instruments {
   readonly #failures;
   readonly #issued;
   readonly #revocations;
+  readonly #revocationLag;
+  readonly #outageAcceptances;
   readonly #lockouts;
   readonly #queueDepth;
 
@@ -32,6 +40,15 @@ export class Instruments {
     this.#failures = metrics.counter({ name: "auth_failures_total", help: "Refused credentials.", labelNames: ["reason"] });
     this.#issued = metrics.counter({ name: "auth_tokens_issued_total", help: "Tokens issued.", labelNames: ["type"] });
     this.#revocations = metrics.counter({ name: "auth_revocations_total", help: "Credentials ended early.", labelNames: ["kind"] });
+    this.#revocationLag = metrics.histogram({
+      name: "auth_revocation_lag_seconds",
+      help: "From a revocation's announcement by another process until it was applied here, by the two clocks.",
+      buckets: LAG_BUCKETS_SECONDS,
+    });
+    this.#outageAcceptances = metrics.counter({
+      name: "auth_outage_acceptances_total",
+      help: "Access tokens judged by what was remembered, because the store did not answer.",
+    });
     this.#lockouts = metrics.counter({ name: "auth_lockouts_total", help: "Accounts locked after failed attempts." });
     this.#queueDepth = metrics.gauge({ name: "auth_hash_queue_depth", help: "Password hashes running or waiting." });
   }
@@ -59,6 +76,10 @@ export class Instruments {
     });
   }
 
+  issuedAccessToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "access" }));
+  }
+
   issuedApiKey(): void {
     this.#quietly(() => this.#issued.add({ type: "api_key" }));
   }
@@ -67,12 +88,25 @@ export class Instruments {
     this.#quietly(() => this.#revocations.add({ kind }));
   }
 
+  revocationLag(lagMs: number): void {
+    this.#quietly(() => this.#revocationLag.observe(lagMs / 1000));
+  }
+
+  outageAcceptance(): void {
+    this.#quietly(() => this.#outageAcceptances.add());
+  }
+
   locked(): void {
     this.#quietly(() => this.#lockouts.add());
   }
 
   queueDepth(depth: number): void {
     this.#quietly(() => this.#queueDepth.set(depth));
+  }
+
+  csrfRefused(reason: CsrfRefusal, { userId, sessionId }: Pick<CookieEvent, "userId" | "sessionId">): void {
+    this.#quietly(() => this.#failures.add({ reason: `csrf_${reason}` }));
+    this.emit({ kind: "csrf_refused", reason, userId, sessionId });
   }
 
   emit(event: AuthEvent): void {

@@ -71,10 +71,12 @@ describe("the routes of authentication", () => {
     for (const { headers } of answers) expect([headers.get("cache-control"), headers.get("pragma")]).toEqual(["no-store", "no-cache"]);
   });
 
-  it("refresh rotates, and a replay closes the session", async () => {
-    const { call, refresh } = await createServerWithAda();
+  it("refresh rotates, and a replay after the grace closes the session", async () => {
+    const { call, clock, refresh } = await createServerWithAda();
     const next = await call("POST", "/refresh", { refresh_token: refresh });
     expect(next.status).toBe(200);
+    expect((await call("POST", "/refresh", { refresh_token: refresh })).body.refresh_token).toBe(next.body.refresh_token);
+    clock.advance(10_000);
     const replay = await call("POST", "/refresh", { refresh_token: refresh });
     expect(replay).toMatchObject({ status: 401, body: { code: 1008 } });
     expect((await call("GET", "/me", undefined, String(next.body.access_token))).body.code).toBe(1004);
@@ -184,6 +186,7 @@ describe("the routes of authentication", () => {
     for (const { body } of shown)
       canaries.push(...[body.access_token, body.refresh_token, body.key].filter((value) => typeof value === "string"));
     server.bodies.length = 0;
+    server.clock.advance(10_000);
     await call("POST", "/refresh", { refresh_token: refresh });
     await call("POST", "/login", { email: EMAIL, password: `${PASSWORD}x` });
     await call("POST", "/login", { email: PASSWORD, password: PASSWORD });
@@ -227,6 +230,6 @@ describe("the routes of authentication", () => {
     expect(authRoutes(auth, { prefix: "" })[0]?.path).toBe("/login");
     for (const prefix of ["auth", "/auth/", "/:id", "/a b"]) expect(() => authRoutes(auth, { prefix })).toThrow(ConfigurationError);
     expect(() => authRoutes(auth, { setup: { token: "short", roles: [] } })).toThrow(ConfigurationError);
-    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(10);
+    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(14);
   });
 });

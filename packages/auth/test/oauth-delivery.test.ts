@@ -3,7 +3,6 @@ import { createOAuth, oauthRoutes, type OAuthOptions } from "@portcullis/auth/oa
 import { ConfigurationError, createApp, type JsonSchema, toOpenApi } from "@portcullis/core";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { internalsOf, rememberInternals } from "../src/auth-internals.js";
 import { deliverOutcome } from "../src/oauth/routes/deliver-outcome.js";
 import type { OAuthSettings } from "../src/oauth/oauth-settings.js";
 import { createFixture, valueOf } from "./auth-fixture.js";
@@ -191,20 +190,34 @@ describe("delivery by a one-time code", () => {
 });
 
 describe("delivery by cookies", () => {
+  const withCookies = () => service({ delivery: "cookie", redirects: { allow: ["/*"], default: "/" } }, { cookies: {} });
+
   it("AUTH-O11 sets the session's cookies and shows no token in the address", async () => {
-    const { auth, clock } = createFixture();
-    clock.set(Date.now());
-    rememberInternals(auth, {
-      ...internalsOf("auth", auth),
-      cookies: { issue: ({ accessToken }) => ({ lines: [`session=${accessToken}; Path=/; HttpOnly`, "csrf=x; Path=/"] }) },
-    });
-    const fixture = service({ auth, delivery: "cookie", redirects: { allow: ["/*"], default: "/" } });
-    const response = await fixture.browser().login({ redirect: "/home?a=1", state: "s" });
+    const browser = withCookies().browser();
+    const response = await browser.login({ redirect: "/home?a=1", state: "s" });
     expectBare(response);
     expect(response.headers.get("location")).toBe(`${API}/home?a=1&state=s`);
-    const cookies = response.headers.getSetCookie();
-    expect(cookies.some((field) => field.startsWith("session=ey"))).toBe(true);
-    expect(cookies).toHaveLength(3); // and the end of the login's own
+    const cookies = await browser.jar.getCookies(`${API}/auth`);
+    expect(cookies.map(({ key }) => key).sort((x, y) => (x < y ? -1 : 1))).toEqual(["__Host-csrf", "__Host-session", "__Secure-refresh"]);
+    expect((await browser.visit(`${API}/auth/me`)).status).toBe(200);
+  });
+
+  it("AUTH-O9 linking and unlinking by cookie need the CSRF token", async () => {
+    const browser = withCookies().browser();
+    await browser.login();
+    const csrf = (await browser.jar.getCookies(API)).find(({ key }) => key === "__Host-csrf")?.value;
+    const call = (method: string, path: string, headers: Record<string, string>, body?: string): Promise<Response> =>
+      browser.visit(`${API}/auth/oauth/${path}`, {
+        method,
+        headers: { "content-type": "application/json", "sec-fetch-site": "same-origin", origin: API, ...headers },
+        ...(body === undefined ? {} : { body }),
+      });
+    const link = JSON.stringify({ provider: "mock" });
+    expect((await problemOf(await call("POST", "link", {}, link))).code).toBe(1104);
+    expect((await problemOf(await call("DELETE", "unlink?provider=mock", {}))).code).toBe(1104);
+    const good = { "x-csrf-token": String(csrf) };
+    expect((await call("POST", "link", good, link)).status).toBe(200);
+    expect((await call("DELETE", "unlink?provider=mock", good)).status).toBe(409); // the last credential
   });
 });
 

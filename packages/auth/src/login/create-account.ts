@@ -3,7 +3,7 @@ import { denied, ok, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
-import { newPasswordProblem } from "../passwords/password-policy.js";
+import type { PasswordPolicy } from "../passwords/password-policy.js";
 import { normaliseEmail } from "../users/normalise-email.js";
 import type { UserAccount } from "../users/user-directory.js";
 import { overloaded } from "./password-login.js";
@@ -18,6 +18,8 @@ export interface NewAccount {
   readonly orgId?: string;
   readonly workspaceId?: string;
   readonly mustChangePassword?: boolean;
+  /** Default `false`. Say `true` only where the address was proven. */
+  readonly emailVerified?: boolean;
 }
 
 /** Makes accounts with a password. */
@@ -30,8 +32,13 @@ const SETUP_KEY = "auth:setup";
 // Longer than any setup takes; a process that dies in the middle of it keeps others out for so long only.
 const SETUP_LOCK_MS = 60_000;
 
-export function createAccountCreation(settings: AuthSettings, hasher: PasswordHasher, instruments: Instruments): AccountCreation {
-  const { store, users, passwords } = settings;
+export function createAccountCreation(
+  settings: AuthSettings,
+  hasher: PasswordHasher,
+  policy: PasswordPolicy,
+  instruments: Instruments,
+): AccountCreation {
+  const { store, users } = settings;
 
   async function createAccount(account: NewAccount): Promise<AuthResult<UserAccount>> {
     const email = normaliseEmail(account.email);
@@ -40,17 +47,18 @@ export function createAccountCreation(settings: AuthSettings, hasher: PasswordHa
         problems.validation({ extensions: { errors: [{ in: "body", pointer: "/email", message: "This is not an e-mail address." }] } }),
       );
     }
-    const problem = newPasswordProblem(account.password, passwords, "/password");
+    const problem = await policy(account.password, "/password");
     if (problem !== undefined) return denied(problem);
     const place = hasher.enter();
     if (place === undefined) return overloaded();
     try {
       const passwordHash = await hasher.hash(place, account.password);
-      const { name, roles, orgRoles = [], orgId, workspaceId, mustChangePassword = false } = account;
+      const { name, roles, orgRoles = [], orgId, workspaceId, mustChangePassword = false, emailVerified = false } = account;
       const created = await users.create({
         type: "user",
         email,
         name,
+        emailVerified,
         passwordHash,
         mustChangePassword,
         roles,

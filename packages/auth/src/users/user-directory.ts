@@ -36,7 +36,9 @@ export interface PasswordUpdate {
 /**
  * The accounts, as authentication sees them. They belong to the application: implement this over your own table, or take
  * `createUserDirectory`. Whether an account is disabled, and its token version, are not here but in the store's `subjects`,
- * which every request reads; use `auth.setDisabled` and `auth.revokeUser`.
+ * which every request reads; use `auth.setDisabled` and `auth.revokeUser`. After changing an account's roles call
+ * `auth.accountChanged`; before deleting an account call `auth.setDisabled(id, true)` and leave it so: access tokens are verified without
+ * a look at this directory, and ids are never used again.
  */
 export interface UserDirectory {
   byId(id: string): MaybePromise<UserAccount | undefined>;

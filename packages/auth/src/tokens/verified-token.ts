@@ -1,0 +1,92 @@
+import { freezePrincipal, problems, type UserPrincipal } from "@portcullis/core";
+import { type AuthResult, denied, ok } from "../auth-result.js";
+import type { RingSecret } from "../jwt/secret-ring.js";
+import type { SeenSession } from "../sessions/active-sessions.js";
+import type { AccessToken } from "./access-token.js";
+import type { AccessClaims } from "./claims.js";
+
+/** All that its verifier knows of a token whose signature and claims are right. */
+export interface VerifiedEntry extends SeenSession {
+  readonly token: string;
+  readonly claims: AccessClaims;
+  readonly secret: RingSecret;
+  /** What is answered when nothing speaks against it. */
+  accepted: AuthResult<AccessToken>;
+  /** The password version that `pwd_sig` was found to stand for: spares the HMAC on the next hit. */
+  passwordVersion: number | undefined;
+  /** Which verifier it belongs to. */
+  readonly verifier: object;
+}
+
+const NOTHING_YET = denied(problems.invalidToken());
+
+export function createEntry(verifier: object, token: string, claims: AccessClaims, secret: RingSecret): VerifiedEntry {
+  const entry: VerifiedEntry = {
+    token,
+    claims,
+    secret,
+    accepted: NOTHING_YET,
+    passwordVersion: undefined,
+    sessionId: claims.sid,
+    seenIn: 0,
+    verifier,
+  };
+  entry.accepted = ok(new VerifiedToken(entry));
+  return entry;
+}
+
+/** The entry of a token that this verifier gave out; `undefined` for a copy, and for a token of somebody else. */
+export function entryOf(verifier: object, token: AccessToken): VerifiedEntry | undefined {
+  const entry = VerifiedToken.entryOf(token);
+  return entry?.verifier === verifier ? entry : undefined;
+}
+
+class VerifiedToken implements AccessToken {
+  readonly principal: UserPrincipal;
+  readonly tokenId: string;
+  readonly sessionId: string;
+  readonly amr: readonly string[];
+  readonly issuedAt: number;
+  readonly expiresAt: number;
+  // A way back that nothing outside can follow or forge, and that costs less than a WeakMap on the way to every first request.
+  readonly #entry: VerifiedEntry;
+
+  constructor(entry: VerifiedEntry) {
+    const { claims } = entry;
+    this.#entry = entry;
+    this.principal = principalOf(claims);
+    this.tokenId = claims.jti;
+    this.sessionId = claims.sid;
+    this.amr = Object.freeze([...claims.amr]);
+    this.issuedAt = claims.iat * 1000;
+    this.expiresAt = claims.exp * 1000;
+    Object.freeze(this);
+  }
+
+  static entryOf(token: AccessToken): VerifiedEntry | undefined {
+    return #entry in token ? token.#entry : undefined;
+  }
+}
+
+function principalOf(claims: AccessClaims): UserPrincipal {
+  const { sub, email, orgId, workspaceId, roles, orgRoles, sid, tv, mustChangePassword } = claims;
+  const { scopedDepartments, personas, mfaAt } = claims;
+  const principal: UserPrincipal = {
+    type: "user",
+    id: sub,
+    email,
+    orgId,
+    workspaceId,
+    roles,
+    orgRoles,
+    ...(scopedDepartments === undefined ? {} : { scopedDepartments }),
+    ...(personas === undefined ? {} : { personas }),
+    scopes: undefined,
+    authMethod: "token",
+    sessionId: sid,
+    tokenVersion: tv,
+    mfaAt: mfaAt === undefined ? undefined : mfaAt * 1000,
+    mustChangePassword,
+  };
+  return freezePrincipal(principal) as UserPrincipal; // a copy of what went in
+}
