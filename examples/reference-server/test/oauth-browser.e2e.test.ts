@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { authRoutes, createAuth, createUserDirectory } from "@portcullis/auth";
@@ -8,6 +8,7 @@ import { listen, mount } from "@portcullis/hono";
 import { Hono } from "hono";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { GITHUB_CLIENT, type GitHubServer, startGitHub } from "../../../packages/auth/test/github-server.js";
 import { chromiumPath, describeWith } from "../../../tools/test-services/connect.js";
 
 // What the README tells a page to do with the fragment: compare the state with its own, take the tokens, leave no trace.
@@ -50,7 +51,7 @@ describeWith("chromium", "a login over a provider in a browser", () => {
   let page: Page;
   let apiUrl = "";
   let app: { server: Server; url: string };
-  let provider: { server: Server; url: string };
+  let provider: GitHubServer;
   let closeApi: () => Promise<void>;
   let visits: Visit[] = [];
 
@@ -64,7 +65,7 @@ describeWith("chromium", "a login over a provider in a browser", () => {
       response.setHeader("content-type", "text/html");
       response.end(PAGE.replaceAll("API", JSON.stringify(apiUrl)));
     });
-    provider = await start((request, response) => void gitHub(request, response));
+    provider = await startGitHub();
     const store = createMemoryStore();
     const secret = (): string => randomBytes(48).toString("base64");
     const auth = createAuth({ store, users: createUserDirectory({ store }), secrets: secret(), apiKeyPeppers: secret() });
@@ -75,7 +76,7 @@ describeWith("chromium", "a login over a provider in a browser", () => {
     apiUrl = `http://localhost:${port}`;
     const oauth = createOAuth({
       auth,
-      providers: { github: github({ clientId: "an id", clientSecret: "a secret", baseUrl: provider.url }) },
+      providers: { github: github({ ...GITHUB_CLIENT, baseUrl: provider.url }) },
       baseUrl: apiUrl,
       redirects: { allow: [`${app.url}/login`], default: `${app.url}/login`, error: `${app.url}/failed` },
       delivery: "fragment",
@@ -96,41 +97,15 @@ describeWith("chromium", "a login over a provider in a browser", () => {
   afterAll(async () => {
     await browser?.close();
     await closeApi?.();
-    for (const { server } of [app, provider]) {
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
-    }
+    await provider?.close();
+    app?.server.closeAllConnections();
+    await new Promise((resolve) => app.server.close(resolve));
   });
   beforeEach(async () => {
     visits = [];
     page = await (await browser.newContext()).newPage();
   });
   afterEach(async () => page.context().close());
-
-  async function gitHub(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(String(request.url), provider.url);
-    const json = (body: unknown): void => void response.setHeader("content-type", "application/json").end(JSON.stringify(body));
-    for await (const _ of request);
-    switch (url.pathname) {
-      case "/login/oauth/authorize": {
-        const back = new URL(String(url.searchParams.get("redirect_uri")));
-        back.searchParams.set(
-          "code",
-          createHash("sha256")
-            .update(String(url.searchParams.get("state")))
-            .digest("hex"),
-        );
-        back.searchParams.set("state", String(url.searchParams.get("state")));
-        return void response.writeHead(302, { location: back.href }).end();
-      }
-      case "/login/oauth/access_token":
-        return json({ access_token: "a token of the provider's", token_type: "bearer" });
-      case "/api/v3/user":
-        return json({ id: 583_231, login: "octocat", name: "The Octocat" });
-      default:
-        return json([{ email: "octocat@example.com", primary: true, verified: true }]);
-    }
-  }
 
   const result = async (text: RegExp): Promise<void> => {
     await page.waitForFunction(`${String(text)}.test(document.getElementById("result").textContent)`);

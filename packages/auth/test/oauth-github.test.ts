@@ -1,93 +1,17 @@
-import { createHash } from "node:crypto";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
 import { github, google } from "@portcullis/auth/oauth";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { GITHUB_CLIENT as CLIENT, GITHUB_TOKEN as TOKEN, type GitHubServer, startGitHub } from "./github-server.js";
 import { createOAuthFixture, fragmentOf, problemOf } from "./oauth-fixture.js";
 
-// GitHub is not reachable from a test. This speaks its documented endpoints over real HTTP: the web application flow
-// (authorize, access_token with PKCE), GET /user and GET /user/emails.
-const CLIENT = { clientId: "Iv1.0123456789abcdef", clientSecret: "a secret of GitHub's making" };
-const TOKEN = "gho_16C7e42F292c6912E7710c838347Ae178B4a";
-
-let base = "";
-let server: Server;
-let user: { status: number; body: unknown };
-let emails: { status: number; body: unknown };
-let iss: string | undefined;
-let seen: { readonly path: string; readonly headers: IncomingMessage["headers"] }[];
-const challenges = new Map<string, string>();
-
-async function bodyOf(request: IncomingMessage): Promise<URLSearchParams> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return new URLSearchParams(Buffer.concat(chunks).toString());
-}
-
-async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const url = new URL(String(request.url), base);
-  seen.push({ path: url.pathname, headers: request.headers });
-  const json = (status: number, body: unknown): void =>
-    void response.writeHead(status, { "content-type": "application/json; charset=utf-8" }).end(JSON.stringify(body));
-  switch (url.pathname) {
-    case "/login/oauth/authorize": {
-      const code = `code-${challenges.size}`;
-      challenges.set(code, String(url.searchParams.get("code_challenge")));
-      const back = new URL(String(url.searchParams.get("redirect_uri")));
-      back.searchParams.set("code", code);
-      back.searchParams.set("state", String(url.searchParams.get("state")));
-      if (iss !== undefined) back.searchParams.set("iss", iss);
-      return void response.writeHead(302, { location: back.href }).end();
-    }
-    case "/login/oauth/access_token": {
-      const body = await bodyOf(request);
-      const challenge = challenges.get(String(body.get("code")));
-      challenges.delete(String(body.get("code")));
-      const isRight =
-        createHash("sha256")
-          .update(String(body.get("code_verifier")))
-          .digest("base64url") === challenge;
-      const isClient = body.get("client_id") === CLIENT.clientId && body.get("client_secret") === CLIENT.clientSecret;
-      // GitHub answers its errors with 200.
-      if (!isRight || !isClient)
-        return json(200, { error: "bad_verification_code", error_description: "The code passed is incorrect or expired." });
-      return json(200, { access_token: TOKEN, scope: "read:user,user:email", token_type: "bearer" });
-    }
-    case "/api/v3/user":
-    case "/api/v3/user/emails": {
-      if (request.headers.authorization !== `Bearer ${TOKEN}` || request.headers["user-agent"] === undefined)
-        return json(403, { message: "Forbidden" });
-      const { status, body } = url.pathname.endsWith("/emails") ? emails : user;
-      return json(status, body);
-    }
-    default:
-      return json(404, { message: "Not Found" });
-  }
-}
+let server: GitHubServer;
 
 beforeAll(async () => {
-  server = createServer((request, response) => void serve(request, response));
-  await new Promise<void>((resolve) => server.listen(0, "localhost", resolve));
-  base = `http://localhost:${(server.address() as AddressInfo).port}`;
+  server = await startGitHub();
 });
-afterAll(async () => {
-  server.closeAllConnections();
-  await new Promise((resolve) => server.close(resolve));
-});
-beforeEach(() => {
-  iss = undefined;
-  seen = [];
-  user = { status: 200, body: { id: 583_231, login: "octocat", name: "The Octocat", email: "public@example.com" } };
-  emails = {
-    status: 200,
-    body: [
-      { email: "old@example.com", primary: false, verified: true, visibility: null },
-      { email: "Octocat@Example.com", primary: true, verified: true, visibility: "private" },
-    ],
-  };
-});
+afterAll(async () => server.close());
+beforeEach(() => server.reset());
 
-const service = () => createOAuthFixture({ providers: { github: github({ ...CLIENT, baseUrl: base }) } });
+const service = () => createOAuthFixture({ providers: { github: github({ ...CLIENT, baseUrl: server.url }) } });
 
 describe("GitHub", () => {
   it("AUTH-O8 logs in: PKCE, the numeric id as subject, the primary verified address", async () => {
@@ -99,7 +23,7 @@ describe("GitHub", () => {
     const response = await browser.visit(await browser.consent(authorization.href));
     expect(fragmentOf(response).has("access_token")).toBe(true);
     expect(await fixture.users.byEmail("octocat@example.com")).toMatchObject({ name: "The Octocat", emailVerified: true });
-    expect(seen.find(({ path }) => path === "/api/v3/user")?.headers).toMatchObject({
+    expect(server.seen.find(({ path }) => path === "/api/v3/user")?.headers).toMatchObject({
       "user-agent": "portcullis",
       "x-github-api-version": "2022-11-28",
     });
@@ -109,8 +33,8 @@ describe("GitHub", () => {
   it("AUTH-O8 a login name that somebody else took over opens nothing", async () => {
     const fixture = service();
     await fixture.browser().login({}, "github");
-    user.body = { id: 999, login: "octocat", name: null };
-    emails.body = [{ email: "new@example.com", primary: true, verified: true, visibility: null }];
+    server.user.body = { id: 999, login: "octocat", name: null };
+    server.emails.body = [{ email: "new@example.com", primary: true, verified: true, visibility: null }];
     await fixture.browser().login({}, "github");
     expect((await fixture.users.list({ limit: 10 })).total).toBe(2);
     expect(await fixture.users.byEmail("new@example.com")).toMatchObject({ name: "octocat" });
@@ -124,7 +48,7 @@ describe("GitHub", () => {
     ["no list", { message: "?" }],
     ["a list of nothing", [null, 1, "x"]],
   ])("AUTH-O9 an address that is %s makes no account; the public one of the profile never does", async (_name, body) => {
-    emails.body = body;
+    server.emails.body = body;
     const fixture = service();
     expect(await problemOf(await fixture.browser().login({}, "github"))).toMatchObject({
       code: 1018,
@@ -137,7 +61,7 @@ describe("GitHub", () => {
   it("a known identity logs in without the scope for addresses", async () => {
     const fixture = service();
     await fixture.browser().login({}, "github");
-    emails = { status: 404, body: { message: "Not Found" } };
+    server.emails = { status: 404, body: { message: "Not Found" } };
     expect(fragmentOf(await fixture.browser().login({}, "github")).has("access_token")).toBe(true);
   });
 
@@ -149,7 +73,7 @@ describe("GitHub", () => {
     ["a fraction", 1.5],
     ["past what a number holds", 2 ** 53],
   ])("AUTH-O8 an id that is %s is no id", async (_name, id) => {
-    user.body = { id, login: "octocat" };
+    server.user.body = { id, login: "octocat" };
     expect(await problemOf(await service().browser().login({}, "github"))).toMatchObject({
       code: 1018,
       status: 502,
@@ -161,7 +85,7 @@ describe("GitHub", () => {
     [401, "userinfo_invalid"],
     [500, "provider_unavailable"],
   ])("AUTH-O12 a profile that answers %i is %s", async (status, reason) => {
-    user.status = status;
+    server.user.status = status;
     expect(await problemOf(await service().browser().login({}, "github"))).toMatchObject({ status: 502, reason });
   });
 
@@ -176,11 +100,11 @@ describe("GitHub", () => {
   });
 
   it.each([
-    ["the one that GitHub sends", () => `${base}/login/oauth`, 303],
+    ["the one that GitHub sends", () => `${server.url}/login/oauth`, 303],
     ["another's", () => "https://evil.example", 400],
-    ["the site's address, which is not its issuer", () => base, 400],
+    ["the site's address, which is not its issuer", () => server.url, 400],
   ])("AUTH-O4 iss is %s", async (_name, value, status) => {
-    iss = value();
+    server.iss = value();
     expect((await service().browser().login({}, "github")).status).toBe(status);
   });
 });
