@@ -1,6 +1,7 @@
-import { ConfigurationError, createApp, toFetchHandler } from "@portcullis/core";
+import { ConfigurationError, createApp, toFetchHandler, toOpenApi } from "@portcullis/core";
 import { AuthError, authenticate, authRoutes, type AuthOptions, type CookieOptions } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
+import { z } from "zod";
 import { createFixture, createFixtureWithAda, EMAIL, PASSWORD, PEPPER, SECRET, valueOf, withDeadPort } from "./auth-fixture.js";
 import { type Answer, Browser, createCookieServer } from "./cookie-browser.js";
 
@@ -78,6 +79,30 @@ describe("a browser with a cookie jar", () => {
     const first = new Set(values);
     await one.logIn();
     for (const { value } of await one.cookies()) expect(first).not.toContain(value);
+  });
+
+  it("AUTH-S1 a login with cookies ends the session whose cookies it overwrites, and only then", async () => {
+    const { browser, auth, store, userId } = await createCookieServer();
+    const one = browser();
+    await one.logIn();
+    const first = String(await one.valueOf("__Host-session"));
+    expect((await one.logIn({ password: "wrong horse battery" })).status).toBe(401);
+    expect((await one.logIn({ delivery: "body" })).status).toBe(200);
+    expect(
+      (await one.call("POST", "/auth/login", { site: "same-site", body: { email: EMAIL, password: PASSWORD, delivery: "cookie" } })).status,
+    ).toBe(403);
+    expect((await auth.verifyAccessToken(first)).kind).toBe("ok");
+    await one.logIn();
+    expect(await auth.verifyAccessToken(first)).toMatchObject({ problem: { code: 1004 } });
+    // Also where only the session cookie is left, and where planted cookies are in the way.
+    const second = String(await one.valueOf("__Host-session"));
+    await one.jar.setCookie("__Secure-refresh=x; Path=/auth; Secure", "https://app.example/auth/login");
+    expect((await one.logIn()).status).toBe(200);
+    expect(await auth.verifyAccessToken(second)).toMatchObject({ problem: { code: 1004 } });
+    expect((await one.call("GET", "/auth/me")).status).toBe(200);
+    await one.jar.setCookie("__Secure-refresh=x; Path=/auth/login; Secure", "https://app.example/auth/login");
+    expect((await one.logIn()).status).toBe(200);
+    expect(await store.sessions.list(userId)).not.toHaveLength(0);
   });
 
   it("AUTH-S1 a changed password sets all cookies anew, and the old ones are worth nothing", async () => {
@@ -211,6 +236,17 @@ describe("cookies as they are written", () => {
     expect([...seen]).toEqual(expect.arrayContaining([4095, 4096, 4097]));
   });
 
+  it("AUTH-S5 a refresh whose cookie would be too long is a 500 that uses nothing up", async () => {
+    const { browser, users, userId } = await createCookieServer();
+    const one = browser();
+    await one.logIn();
+    const account = await users.byId(userId);
+    await users.update(userId, { roles: ["r".repeat(3100)] });
+    expect(await one.call("POST", "/auth/refresh")).toMatchObject({ status: 500, setCookies: [] });
+    await users.update(userId, { roles: account?.roles ?? [] });
+    expect((await one.call("POST", "/auth/refresh")).status).toBe(200);
+  });
+
   it("AUTH-S5 a login whose cookie would be too long is a 500 without a cookie", async () => {
     const { browser, auth, store, users, faults } = await createCookieServer();
     const account = valueOf(await auth.createAccount({ email: "eve@example.com", password: PASSWORD, roles: ["r".repeat(3100)] }));
@@ -247,6 +283,17 @@ describe("cookies as they are written", () => {
     const create = (): unknown => createFixture({ cookies: cookies as unknown as CookieOptions });
     expect(create).toThrow(ConfigurationError);
     expect(create).toThrow(`"${option}"`);
+  });
+
+  it("is described in OpenAPI: the CSRF route, a refresh that needs no body", () => {
+    const { auth } = createFixture({ cookies: {} });
+    const { paths } = toOpenApi(authRoutes(auth), {
+      info: { title: "auth", version: "1" },
+      toJsonSchema: (schema) => z.toJSONSchema(schema as z.ZodType, { io: "input" }) as never,
+    }) as unknown as { paths: Record<string, Record<string, { requestBody?: { required: boolean } }>> };
+    expect(paths["/auth/csrf"]?.["get"]).toBeDefined();
+    expect(paths["/auth/refresh"]?.["post"]?.requestBody?.required).toBe(false);
+    expect(paths["/auth/login"]?.["post"]?.requestBody?.required).toBe(true);
   });
 
   it("the refresh cookie's path is the routes' prefix, or the routes are not made", () => {

@@ -202,6 +202,22 @@ describe("delivery by cookies", () => {
     expect((await browser.visit(`${API}/auth/me`)).status).toBe(200);
   });
 
+  it("AUTH-O11 a second login ends the session whose cookies it overwrites; one that fails ends none", async () => {
+    const fixture = withCookies();
+    const browser = fixture.browser();
+    await browser.login();
+    const id = String((await fixture.users.byEmail("ada@example.com"))?.id);
+    const [first] = await fixture.store.sessions.list(id);
+    const failed = new URL(await browser.consent(await browser.start()));
+    failed.searchParams.set("error", "access_denied");
+    await browser.visit(failed.href);
+    expect(await fixture.store.sessions.list(id)).toHaveLength(1);
+    await browser.login();
+    const rest = await fixture.store.sessions.list(id);
+    expect(rest).toHaveLength(1);
+    expect(rest[0]?.id).not.toBe(first?.id);
+  });
+
   it("AUTH-O9 linking and unlinking by cookie need the CSRF token", async () => {
     const browser = withCookies().browser();
     await browser.login();

@@ -1,12 +1,12 @@
-import { createApp, type MemoryStore, StoreUnavailable, toFetchHandler } from "@portcullis/core";
-import { type AuthOptions, authRoutes } from "@portcullis/auth";
+import { createApp, type Guard, type MemoryStore, StoreUnavailable, toFetchHandler } from "@portcullis/core";
+import { authenticate, type AuthOptions, authRoutes } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
 import { createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf, wrapPort } from "./auth-fixture.js";
 
 type Json = Record<string, unknown>;
 
-function serve(auth: ReturnType<typeof createFixture>["auth"]) {
-  const handler = toFetchHandler(createApp({ routes: [...authRoutes(auth)] }));
+function serve(auth: ReturnType<typeof createFixture>["auth"], guards: readonly Guard[] = []) {
+  const handler = toFetchHandler(createApp({ guards, routes: [...authRoutes(auth)] }));
   return async (method: string, path: string, options: { body?: unknown; token?: string; userAgent?: string } = {}) => {
     const { body, token, userAgent } = options;
     const headers = new Headers();
@@ -103,6 +103,29 @@ describe("POST /logout", () => {
       const answer = await call("POST", "/logout", { body: { refresh_token: refresh }, ...(token === undefined ? {} : { token }) });
       expect(answer).toMatchObject({ status: 200, body: { message: "Logged out" } });
     }
+    expect((await auth.refresh(refresh)).kind).toBe("denied");
+  });
+
+  it("AUTH-S10 so it does behind a guard in front of all routes, which turns the expired token away everywhere else", async () => {
+    const { auth, clock, login } = await createServer();
+    const { access, refresh } = await login();
+    clock.advance(3_600_000);
+    const body = { refresh_token: refresh };
+    const lenient = serve(auth, [authenticate(auth, { required: false })]);
+    for (const [method, path] of [
+      ["GET", "/logout"],
+      ["POST", "/logout/"],
+      ["POST", "/Logout"],
+      ["POST", "/../auth/logout/x"],
+      ["POST", "/refresh"],
+      ["POST", "/login"],
+    ] as const) {
+      expect((await lenient(method, path, { token: access, ...(method === "GET" ? {} : { body }) })).body["code"], path).toBe(1003);
+    }
+    expect((await lenient("POST", "/logout", { token: access })).body["code"]).toBe(1003);
+    const strict = serve(auth, [authenticate(auth, { required: true })]);
+    expect((await strict("POST", "/logout", { token: access, body })).body["code"]).toBe(1003);
+    expect((await lenient("POST", "/logout?from=menu", { token: access, body })).status).toBe(200);
     expect((await auth.refresh(refresh)).kind).toBe("denied");
   });
 

@@ -16,7 +16,11 @@ export interface CookieOptions {
   readonly names?: Partial<CookieNames>;
   /** Cookies of earlier configurations, taken away with every login and logout. Default: none. */
   readonly legacy?: readonly LegacyCookie[];
-  /** Exact origins of other sites whose pages may act for the user (`https://app.example.com`). Default: none. */
+  /**
+   * Exact origins of other sites whose pages may act for the user (`https://app.example.com`), also those of our own behind a proxy that
+   * changes `Host`. Default: none. Pages there need `cors` as well, with these origins, `credentials: true` and `x-csrf-token` among the
+   * `allowedHeaders`; browsers send them our `SameSite` cookies within one site only.
+   */
   readonly trustedOrigins?: readonly string[];
 }
 

@@ -1,5 +1,6 @@
 import {
   ALLOW,
+  type ApiKeyPrincipal,
   deny,
   freezePrincipal,
   type Guard,
@@ -11,7 +12,6 @@ import {
   principalFact,
   type Problem,
   problems,
-  type Settle,
   subjectOf,
   type Verdict,
 } from "@portcullis/core";
@@ -24,6 +24,7 @@ import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
 import { credentialOf, type PresentedCredential } from "./credentials.js";
 import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
+import { isLogout } from "./logout-path.js";
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions {
@@ -41,17 +42,11 @@ export interface AuthenticateOptions {
   readonly csrf?: "enforce" | "skip";
 }
 
-/** What a credential that was accepted says. */
-interface Identified {
-  readonly principal: Principal;
-  readonly token: AccessToken | undefined;
-  readonly settle: Settle | undefined;
-}
-
 const UNAUTHENTICATED = deny(problems.unauthenticated());
 const PASSWORD_CHANGE_REQUIRED = deny(problems.passwordChangeRequired());
 const AMBIGUOUS = deny(problems.ambiguousCredentials());
 const INVALID = refused(problems.invalidToken());
+// Takes no cookie away: ours would go and the planted one stay.
 const AMBIGUOUS_SESSION = refused(problems.ambiguousSession());
 const BY_COOKIE: CredentialUsed = Object.freeze({ source: "cookie" });
 const BY_FIELD = Object.freeze({
@@ -70,8 +65,8 @@ const BY_FIELD = Object.freeze({
  * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
  * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
- * refresh and logout themselves: a bad one must not keep anybody from logging in. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the
- * store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
+ * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
+ * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
  *
  * @throws {ConfigurationError} `invalid_option`: `required` is not given.
  * @example
@@ -109,22 +104,41 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   const restricted = (principal: Principal): boolean =>
     mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
 
-  function accept(request: GuardRequest, { principal, token, settle }: Identified, used: CredentialUsed): Verdict {
-    if (restricted(principal)) return PASSWORD_CHANGE_REQUIRED;
-    request.facts.set(principalFact, principal);
-    if (token !== undefined) request.facts.set(accessTokenFact, token);
-    request.facts.set(credentialFact, used);
-    return settle === undefined ? ALLOW : { kind: "allow", settle };
+  function ambiguousSession(): Verdict {
+    instruments.failed("token", "ambiguous_session");
+    return AMBIGUOUS_SESSION;
   }
 
-  // Of a credential that is readable and there.
-  function identify(presented: Presented): MaybePromise<AuthResult<Identified>> {
-    if (presented.kind === "access_token") return after(auth.verifyAccessToken(presented.token), identifiedByToken);
-    return auth.apiKeys.authenticate(presented.key).then((result) => {
-      if (result.kind === "denied") return result;
-      const { keyId } = result.value;
-      return ok({ principal: result.value, token: undefined, settle: () => auth.apiKeys.noteUse(keyId) });
-    });
+  function acceptToken(request: GuardRequest, token: AccessToken, used: CredentialUsed): Verdict {
+    if (restricted(token.principal)) return PASSWORD_CHANGE_REQUIRED;
+    request.facts.set(principalFact, token.principal);
+    request.facts.set(accessTokenFact, token);
+    request.facts.set(credentialFact, used);
+    return ALLOW;
+  }
+
+  function acceptApiKey(request: GuardRequest, principal: ApiKeyPrincipal, used: CredentialUsed): Verdict {
+    request.facts.set(principalFact, principal);
+    request.facts.set(credentialFact, used);
+    return { kind: "allow", settle: () => auth.apiKeys.noteUse(principal.keyId) };
+  }
+
+  function checkField(request: GuardRequest, presented: Presented): MaybePromise<Verdict> {
+    const used = BY_FIELD[presented.source];
+    return presented.kind === "access_token"
+      ? after(auth.verifyAccessToken(presented.token), (result) => {
+          if (result.kind === "ok") return acceptToken(request, result.value, used);
+          return !required && isLogout(auth, request) ? ALLOW : refused(result.problem);
+        })
+      : after(auth.apiKeys.authenticate(presented.key), (result) =>
+          result.kind === "denied" ? refused(result.problem) : acceptApiKey(request, result.value, used),
+        );
+  }
+
+  // Whom a header field names that came beside a cookie.
+  function whoseField(presented: Presented): MaybePromise<AuthResult<Principal>> {
+    if (presented.kind === "api_key") return auth.apiKeys.authenticate(presented.key);
+    return after(auth.verifyAccessToken(presented.token), (result) => (result.kind === "denied" ? result : ok(result.value.principal)));
   }
 
   function acceptSession(request: GuardRequest, jar: OurCookies, token: AccessToken): Verdict {
@@ -133,17 +147,16 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       const denial = sessionCsrfDenial(request, cookies, instruments, jar, acting);
       if (denial !== undefined) return denial;
     }
-    const session = bySession(token);
-    return accept(request, { principal: session.principal, token: session, settle: undefined }, BY_COOKIE);
+    return acceptToken(request, bySession(token), BY_COOKIE);
   }
 
   function checkSession(request: GuardRequest, jar: OurCookies, session: string, presented: Presented | undefined): MaybePromise<Verdict> {
     return after(auth.verifyAccessToken(session), (own): MaybePromise<Verdict> => {
       if (own.kind === "denied") return badSession(own.problem);
       if (presented === undefined) return acceptSession(request, jar, own.value);
-      return after(identify(presented), (other) => {
+      return after(whoseField(presented), (other) => {
         if (other.kind === "denied") return refused(other.problem);
-        return isSameUser(own.value, other.value.principal) ? acceptSession(request, jar, own.value) : AMBIGUOUS_SESSION;
+        return isSameUser(own.value, other.value) ? acceptSession(request, jar, own.value) : ambiguousSession();
       });
     });
   }
@@ -164,12 +177,10 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       if (found.kind === "unreadable") return INVALID;
       const presented = found.kind === "none" ? undefined : found;
       const jar = cookies === undefined || (!required && cookies.isProofRoute(request)) ? NO_COOKIES : cookies.read(request);
-      if (jar === "ambiguous") return AMBIGUOUS_SESSION;
+      if (jar === "ambiguous") return ambiguousSession();
       if (jar.session !== undefined) return checkSession(request, jar, jar.session, presented);
       if (presented === undefined) return required ? UNAUTHENTICATED : ALLOW;
-      return after(identify(presented), (result) =>
-        result.kind === "denied" ? refused(result.problem) : accept(request, result.value, BY_FIELD[presented.source]),
-      );
+      return checkField(request, presented);
     },
   });
 }
@@ -179,11 +190,6 @@ type Presented = Extract<PresentedCredential, { readonly kind: "access_token" | 
 // Without a promise where there is none: the hot path costs no microtask.
 function after<T, U>(value: MaybePromise<T>, next: (settled: T) => MaybePromise<U>): MaybePromise<U> {
   return value instanceof Promise ? value.then(next) : next(value);
-}
-
-function identifiedByToken(result: AuthResult<AccessToken>): AuthResult<Identified> {
-  if (result.kind === "denied") return result;
-  return { kind: "ok", value: { principal: result.value.principal, token: result.value, settle: undefined } };
 }
 
 // A service or system may have the id of a user without being that user.

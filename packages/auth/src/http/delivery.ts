@@ -23,7 +23,9 @@ export function deliveryAsked(auth: Auth, request: Request, delivery: Delivery |
     const errors = [{ in: "body", pointer: "/delivery", message: "Only body is offered here." }];
     throw new ProblemError(problems.validation({ extensions: { errors } }));
   }
-  if (cookies.isCrossOrigin((name) => request.headers.get(name))) {
+  // The host of a request that was made by hand is in the URL alone.
+  const field = (name: string): string | null => request.headers.get(name) ?? (name === "host" ? new URL(request.url).host : null);
+  if (cookies.isCrossOrigin(field)) {
     instruments.csrfRefused("cross_origin", { userId: undefined, sessionId: undefined });
     throw new ProblemError(problems.csrfFailed());
   }

@@ -5,6 +5,7 @@ import type { SessionCookies } from "../cookies/session-cookies.js";
 import type { Auth } from "../create-auth.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsked } from "./delivery.js";
+import { endFormerSession, formerSessionGuard } from "./end-session.js";
 import { forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
 import { SMALL_BODY_BYTES, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
@@ -12,13 +13,15 @@ import { loginAnswer, tokensAnswer } from "./token-answer.js";
 
 /** What is open to strangers: they prove who they are here. */
 export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
-  const { cookies } = internalsOf("authRoutes.auth", auth);
+  const internals = internalsOf("authRoutes.auth", auth);
+  const { cookies } = internals;
   const login = defineRoute({
     method: "POST",
     path: `${prefix}/login`,
     operationId: "authLogin",
     summary: "Log in with e-mail address and password",
     tags: ["auth"],
+    guards: cookies === undefined ? [] : [formerSessionGuard(auth, internals, cookies)],
     input: { body: schemas.loginBody, maxBodyBytes: SMALL_BODY_BYTES },
     responses: {
       200: {
@@ -30,7 +33,9 @@ export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
       const { email, password, delivery } = body;
       // Before the password is looked at: another origin must not even try one here.
       const target = deliveryAsked(auth, request, delivery);
-      return loginAnswer(await auth.login({ email, password }, clientOf(request, facts)), target);
+      const result = await auth.login({ email, password }, clientOf(request, facts));
+      if (target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
+      return loginAnswer(result, target);
     },
   });
   return [login, cookies === undefined ? bodyRefresh(auth, prefix) : anyRefresh(auth, prefix, cookies)];

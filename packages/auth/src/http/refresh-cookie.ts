@@ -41,7 +41,8 @@ export function forgeryProblem({ instruments }: AuthInternals, { csrf, claims }:
   return problems.csrfFailed();
 }
 
-function refreshClaims({ kinds, settings }: AuthInternals, token: string): TokenClaims | undefined {
+/** What a refresh token says, if we signed it and its time is not over. */
+export function refreshClaims({ kinds, settings }: AuthInternals, token: string): TokenClaims | undefined {
   const { jws, policy } = kinds.refresh;
   const opened = jws.open(token);
   if (opened.kind === "refused") return undefined;

@@ -66,7 +66,6 @@ export interface TokenIssuer {
    * refresh token once it is known which.
    */
   renew(subject: TokenSubject, state: SubjectState, session: IssuedSession, nowMs: number): (refresh: RefreshGrant) => TokenPair;
-  createId(): string;
 }
 
 const ID_BYTES = 18; // 144 random bits, 24 characters
@@ -184,7 +183,6 @@ export function createTokenIssuer(
       return ok(pair);
     },
     renew,
-    createId,
   });
 }
 

@@ -1,6 +1,8 @@
 import { defineRoute, invalidOption, ProblemError, problems, type Route } from "@portcullis/core";
 import { z } from "zod";
 import { authenticate } from "../../http/authenticate.js";
+import { internalsOf } from "../../auth-internals.js";
+import { endFormerSession, formerSessionGuard } from "../../http/end-session.js";
 import { clientOf } from "../../http/client-context.js";
 import { answer, SMALL_BODY_BYTES, tokenOf, valueOf } from "../../http/route-answer.js";
 import { loginResponse, messageResponse, mfaRequiredResponse } from "../../http/route-schemas.js";
@@ -48,12 +50,15 @@ export function oauthRoutes(oauth: OAuth, options: OAuthRoutesOptions = {}): rea
   const internals = oauthInternalsOf(oauth);
   if (internals === undefined) throw invalidOption("oauthRoutes", oauth, "what createOAuth returned, unwrapped");
   const { auth, flow, settings } = internals;
+  const inside = internalsOf("oauthRoutes.auth", auth);
   const { prefix = settings.prefix } = options;
   if (typeof prefix !== "string" || !/^(?:\/[A-Za-z0-9._~-]+)*$/.test(prefix)) {
     throw invalidOption("oauthRoutes.prefix", prefix, "a path like /auth");
   }
   const root = `${prefix}/oauth`;
   const tags = ["auth"];
+  // A session whose cookies are overwritten ends, as with any other login.
+  const former = settings.delivery === "cookie" && inside.cookies !== undefined ? [formerSessionGuard(auth, inside, inside.cookies)] : [];
   const signedIn = authenticate(auth, { required: true });
   const toProvider = { 303: { description: "To the provider." } };
 
@@ -110,6 +115,7 @@ export function oauthRoutes(oauth: OAuth, options: OAuthRoutesOptions = {}): rea
       operationId: "authOAuthCallback",
       summary: "Where a provider sends the browser back",
       tags,
+      guards: former,
       input: { params: schemas.providerParams },
       responses: { 303: { description: "To where the login was to lead, or to the error page." } },
       async handle(request, { params, facts }) {
@@ -120,6 +126,7 @@ export function oauthRoutes(oauth: OAuth, options: OAuthRoutesOptions = {}): rea
           client: clientOf(request, facts),
         });
         if (outcome.kind === "denied") throw new ProblemError(outcome.problem);
+        if (outcome.kind === "login" && outcome.result.kind === "ok") await endFormerSession(inside, facts);
         return deliverOutcome(outcome, cookies, internals);
       },
     }),
