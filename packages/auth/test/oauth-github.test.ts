@@ -89,6 +89,11 @@ describe("GitHub", () => {
     expect(await problemOf(await service().browser().login({}, "github"))).toMatchObject({ status: 502, reason });
   });
 
+  it.each(["user", "emails"] as const)("AUTH-O7 a redirect of the %s is not followed", async (which) => {
+    server[which] = { status: 302, body: {} };
+    expect(await problemOf(await service().browser().login({}, "github"))).toMatchObject({ status: 502, reason: "response_invalid" });
+  });
+
   it("AUTH-O12 a code that GitHub refuses, with status 200, is told in our own words", async () => {
     const fixture = service();
     const browser = fixture.browser();

@@ -1,5 +1,6 @@
 import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 import { createHmac, createPrivateKey, createPublicKey, generateKeyPairSync, sign } from "node:crypto";
 import type { MutableResponse, MutableToken, OAuth2Server } from "oauth2-mock-server";
 import { oidc, google } from "@portcullis/auth/oauth";
@@ -348,6 +349,16 @@ describe("a provider that leads elsewhere, hangs, or floods", () => {
     const fixture = service();
     await expectRefused(fixture, await fixture.browser().login(), "response_invalid", 502);
     expect(sent).toBeLessThan(1 << 25); // what was in the pipes when we hung up
+  });
+
+  it("AUTH-O7 a small answer that unpacks to a flood is cut off", async () => {
+    const bomb = gzipSync(Buffer.alloc(64 * 1024 * 1024, 32));
+    expect(bomb.length).toBeLessThan(100_000);
+    await half("token_endpoint", (_request, response) => {
+      response.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" }).end(bomb);
+    });
+    const fixture = service();
+    await expectRefused(fixture, await fixture.browser().login(), "response_invalid", 502);
   });
 
   it("AUTH-O7 a provider that is not there is a problem, and a start as well as a callback", async () => {

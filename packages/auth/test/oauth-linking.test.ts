@@ -145,6 +145,43 @@ describe("an address that both sides know", () => {
     expect(await fixture.oauth.identities(id)).toEqual([]);
   });
 
+  it("AUTH-O9 a service with a verified address is not linked, and not logged in", async () => {
+    const fixture = service();
+    const { passwordHash, orgId, workspaceId } = { passwordHash: undefined, orgId: undefined, workspaceId: undefined };
+    const created = await fixture.users.create({
+      type: "service",
+      email: EMAIL,
+      emailVerified: true,
+      name: undefined,
+      mustChangePassword: false,
+      roles: ["admin"],
+      orgRoles: [],
+      passwordHash,
+      orgId,
+      workspaceId,
+    });
+    expect(await problemOf(await fixture.browser().login())).toMatchObject({ reason: "account_exists" });
+    expect(await fixture.oauth.identities(String(created?.id))).toEqual([]);
+  });
+
+  it("AUTH-O9 an identity that is unlinked while it logs in opens nothing", async () => {
+    const base = service();
+    let unlinkAfterNextFind = false;
+    const records = wrapPort(base.store.records, (method, name) => async (...parameters) => {
+      const found = await method(...parameters);
+      if (name === "find" && parameters[0] === "auth-identities" && unlinkAfterNextFind) {
+        unlinkAfterNextFind = false;
+        await base.store.records.remove("auth-identities", (parameters[1] as { readonly id: string }).id);
+      }
+      return found;
+    });
+    const store = { ...base.store, records };
+    const fixture = service({ onUnknown: { create: { roles: ["member"] } } }, { store, users: base.users, clock: base.clock });
+    await fixture.browser().login();
+    unlinkAfterNextFind = true;
+    expect(await problemOf(await fixture.browser().login())).toMatchObject({ reason: "account_unknown" });
+  });
+
   it("a session desk that refuses is heard", async () => {
     const fixture = service({ onUnknown: { create: { roles: ["member"] } } }, { sessions: { max: 1, whenFull: "refuse" } });
     await fixture.browser().login();

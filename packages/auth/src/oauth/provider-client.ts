@@ -99,7 +99,7 @@ export function createProviderClient(
     const tokens = await attempt("id_token_invalid", () =>
       processAuthorizationCodeResponse(server, client(), grant, { expectedNonce: secrets.nonce, requireIdToken: true }),
     );
-    const claims = await verifyIdToken(tokens.id_token ?? "", secrets.nonce, { provider: { ...provider, protocol }, server, keys, clock });
+    const claims = await verifyIdToken(tokens.id_token ?? "", { provider: { ...provider, protocol }, server, keys, clock });
     const userinfo = protocol.userinfo === "never" ? undefined : await readUserinfo(server, tokens.access_token, claims.sub);
     // An address and its verification from one source only: two halves of two answers prove nothing together.
     const { email, email_verified: isVerified } = claims["email"] === undefined ? (userinfo ?? claims) : claims;
