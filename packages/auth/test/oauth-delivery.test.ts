@@ -1,10 +1,11 @@
 import { createHash } from "node:crypto";
+import type { AuthEvent } from "@portcullis/auth";
 import { createOAuth, oauthRoutes, type OAuthOptions } from "@portcullis/auth/oauth";
 import { ConfigurationError, createApp, type JsonSchema, toOpenApi } from "@portcullis/core";
 import { describe, expect, it } from "vitest";
 import { z } from "zod";
-import { deliverOutcome } from "../src/oauth/routes/deliver-outcome.js";
-import type { OAuthSettings } from "../src/oauth/oauth-settings.js";
+import { internalsOf, rememberInternals } from "../src/auth-internals.js";
+import { createSignInDesk } from "../src/login/sign-in.js";
 import { createFixture, valueOf } from "./auth-fixture.js";
 import { API, APP, Browser, createOAuthFixture, fragmentOf, LANDING, lyingProvider, problemOf } from "./oauth-fixture.js";
 
@@ -50,26 +51,39 @@ describe("delivery in the fragment", () => {
     expectBare(await service().browser().visit(`${API}/auth/oauth/mock`));
   });
 
-  it("AUTH-O11 a second factor is asked for in the same way: its token in the place of the others", async () => {
-    const { users } = createFixture();
-    expect(await users.isEmpty()).toBe(true);
-    const attempt = { provider: "mock", redirect: LANDING, clientState: "s", codeChallenge: undefined, link: undefined };
-    const result = { kind: "mfa_required", challenge: { token: "m.f.a", expiresAt: 1000, enrolled: false } } as const;
-    for (const delivery of ["fragment", "cookie"] as const) {
-      const response = deliverOutcome({ kind: "login", attempt, result }, ["a=b"], {
-        settings: { delivery } as OAuthSettings,
-        sessionCookies: () => [],
-      });
+  it.each(["fragment", "code", "cookie"] as const)(
+    "AUTH-O11 a second factor is asked for in the same way, by %s: no session yet",
+    async (delivery) => {
+      const events: AuthEvent[] = [];
+      const { auth, store, users, clock } = createFixture({ cookies: {}, onEvent: (event) => events.push(event) });
+      clock.set(Date.now());
+      const internals = internalsOf("auth", auth);
+      const challenge = { token: "m.f.a", expiresAt: 1000, enrolled: false };
+      rememberInternals(auth, { ...internals, signIn: createSignInDesk(internals.issuer, internals.instruments, () => challenge) });
+      const { browser, handler } = service({ auth, delivery });
+      const response = await browser().login({ state: "s", ...(delivery === "code" ? { code_challenge: CHALLENGE } : {}) });
       expectBare(response);
-      expect(Object.fromEntries(fragmentOf(response))).toEqual({
-        mfa_required: "true",
-        mfa_token: "m.f.a",
-        mfa_token_expires_at: "1000",
-        mfa_enrolled: "false",
-        state: "s",
-      });
-    }
-  });
+      const url = new URL(String(response.headers.get("location")));
+      const expected = { mfa_required: "true", mfa_token: "m.f.a", mfa_token_expires_at: "1000", mfa_enrolled: "false" };
+      if (delivery === "code") {
+        expect(url.hash).toBe("");
+        const answer = await handler(
+          new Request(`${API}/auth/oauth/token`, {
+            method: "POST",
+            headers: { "content-type": "application/json" },
+            body: JSON.stringify({ code: url.searchParams.get("code"), code_verifier: VERIFIER }),
+          }),
+        );
+        expect(await answer.json()).toEqual({ ...expected, mfa_required: true, mfa_token_expires_at: 1000, mfa_enrolled: false });
+      } else {
+        expect(Object.fromEntries(fragmentOf(response))).toEqual({ ...expected, state: "s" });
+        expect(response.headers.getSetCookie().join()).not.toContain("session=ey");
+      }
+      const account = await users.byEmail("ada@example.com");
+      expect(await store.sessions.list(String(account?.id))).toEqual([]);
+      expect(events.map(({ kind }) => kind)).not.toContain("login_succeeded");
+    },
+  );
 
   it("no event shows a token, a code, a subject or an address", async () => {
     const fixture = service();
