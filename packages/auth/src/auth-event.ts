@@ -3,6 +3,8 @@ import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
 import type { CookieEvent } from "./cookies/cookie-event.js";
 import type { AccountMailEvent } from "./accounts/account-mail-event.js";
+import type { SystemTokenEvent } from "./system-tokens/system-token-event.js";
+import type { TokenEvent } from "./tokens/token-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
@@ -22,6 +24,8 @@ export type LoginFailure =
 export type AuthEvent =
   | SocketTicketEvent
   | CookieEvent
+  | SystemTokenEvent
+  | TokenEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";

@@ -19,6 +19,7 @@ import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
 import { createSessionList, type SessionList } from "./sessions/session-list.js";
 import { noteUseAfterMs } from "./sessions/session-settings.js";
 import { createSessionsEnded } from "./sessions/sessions-ended.js";
+import { createSystemTokens, type SystemTokens } from "./system-tokens/create-system-tokens.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./revocation/blacklist.js";
 import { type AccountRights, createCredentialEnder, type SessionsInvalidated } from "./revocation/end-credentials.js";
@@ -36,7 +37,7 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
  * Who is calling. Denials are values; a store that does not answer is a `StoreUnavailable`, and nobody is let in by it.
  * All methods may be called concurrently, from any number of processes on one store.
  */
-export interface Auth {
+export interface Auth extends SystemTokens {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
   /** The caller's sessions: list them, end one, end all others. */
@@ -164,9 +165,12 @@ export function createAuth(options: AuthOptions): Auth {
   const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, policy, instruments);
+  const accounts = createAccountCreation(settings, hasher, policy, instruments);
+
+  const { readSystemToken, ...systemTokens } = createSystemTokens(settings, blacklist, issuer.createId, instruments);
 
   const auth: Auth = Object.freeze({
+    ...systemTokens,
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
@@ -185,8 +189,8 @@ export function createAuth(options: AuthOptions): Auth {
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
     changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
-    createAccount,
-    setup,
+    createAccount: accounts.createAccount,
+    setup: accounts.setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
       if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
@@ -200,7 +204,22 @@ export function createAuth(options: AuthOptions): Auth {
   });
   const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, settings.secrets, random);
   return rememberInternals(auth, {
-    ...{ settings, instruments, kinds, issuer, hasher, signIn, lockout, policy, replacePassword, cookies, revocations },
+    ...{
+      settings,
+      instruments,
+      kinds,
+      issuer,
+      blacklist,
+      readSystemToken,
+      hasher,
+      signIn,
+      lockout,
+      policy,
+      replacePassword,
+      accounts,
+      cookies,
+      revocations,
+    },
     verifyAgain: verifier.verifyAgain,
   });
 }

@@ -3,9 +3,9 @@ import type { AuthEvent } from "./auth-event.js";
 import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "oauth";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "system_token" | "oauth";
 /** What was ended early; `claims`: access tokens that say what is no longer so. */
-export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims"] as const);
+export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims", "service"] as const);
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 
 // From within a process to the longest bound that can be set.
@@ -19,6 +19,7 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
   oauth: Object.freeze({ method: "oauth", outcome: "success" }),
   socket_ticket: Object.freeze({ method: "socket_ticket", outcome: "success" }),
+  system_token: Object.freeze({ method: "system_token", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */
@@ -82,6 +83,10 @@ export class Instruments {
 
   issuedApiKey(): void {
     this.#quietly(() => this.#issued.add({ type: "api_key" }));
+  }
+
+  issuedSystemToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "system" }));
   }
 
   revoked(kind: RevocationKind): void {

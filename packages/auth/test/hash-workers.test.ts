@@ -104,7 +104,7 @@ describe("AUTH-P the threads that hash", () => {
     const { workers } = createWorkers(() => {
       throw new Error("no more threads");
     });
-    await expect(workers.run(job())).rejects.toThrow("no more threads");
+    await expect(workers.run(job())).rejects.toMatchObject({ code: "hashing_failed", cause: { message: "no more threads" } });
   });
 
   it("close lets each end its job, takes no other, and may be called again", async () => {

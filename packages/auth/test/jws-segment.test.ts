@@ -103,7 +103,7 @@ describe("a segment is read as core's strict parser reads it", () => {
   });
 
   it("AUTH-J7 in the canonical spelling only", () => {
-    const alphabet = fc.constantFrom(..."AQgwZz09-_+/= \n.\0é\u0141\u2028");
+    const alphabet = fc.constantFrom(...Array.from("AQgwZz09-_+/= \n.\0é\u0141\u2028"));
     fc.assert(
       fc.property(fc.nat({ max: 3 }), fc.nat(), alphabet, fc.boolean(), (spaces, position, character, replaces) => {
         const genuine = encode(`{"sub":"ada"}${" ".repeat(spaces)}`);

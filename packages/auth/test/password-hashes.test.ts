@@ -1,6 +1,11 @@
 // Another implementation of Argon2 (hash-wasm, compiled from the reference C code) judges ours.
 import { argon2id, argon2Verify } from "hash-wasm";
-import { describe, expect, it } from "vitest";
+import { randomBytes } from "node:crypto";
+import { afterEach, describe, expect, it } from "vitest";
+import { costOf } from "../src/passwords/argon2-hash.js";
+import { startArgon2Worker, type Argon2Job } from "../src/passwords/argon2-worker.js";
+import { createPasswordHasher, type PasswordHasher } from "../src/passwords/password-hasher.js";
+import { readPasswords } from "../src/passwords/password-settings.js";
 import { codeOf, createFixture, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
 
 const PASSWORDS = [
@@ -83,5 +88,51 @@ describe("AUTH-P password hashes and an independent Argon2id", () => {
     const salt = "A".repeat(21) + "B"; // its last bits belong to no byte
     await users.create({ ...ACCOUNT, passwordHash: `$argon2id$v=19$m=19456,t=2,p=1$${salt}$${"A".repeat(43)}` });
     expect(codeOf(await auth.login({ email: EMAIL, password: PASSWORD }))).toBe(1005);
+  });
+});
+
+describe("AUTH-L8 the work of a wrong password", () => {
+  const opened: PasswordHasher[] = [];
+  afterEach(async () => {
+    await Promise.all(opened.splice(0).map(async (hasher) => hasher.close()));
+  });
+
+  /** What the thread was asked, as memory and passes, and what was found. */
+  async function workOf(storedHash: string | undefined, iterations = 2) {
+    const work: string[] = [];
+    const hasher = createPasswordHasher(
+      readPasswords({ iterations }),
+      randomBytes,
+      () => {},
+      () => {
+        const worker = startArgon2Worker();
+        const post = worker.postMessage.bind(worker);
+        worker.postMessage = (job: Argon2Job, transfer) => {
+          const cost = job.kind === "verify" ? costOf(job.storedHash) : undefined;
+          work.push(`${job.kind} ${cost?.memoryKiB} x ${cost?.iterations}`);
+          post(job, transfer);
+        };
+        return worker;
+      },
+    );
+    opened.push(hasher);
+    const place = hasher.enter();
+    const found = place === undefined ? "full" : await hasher.verify(place, "a wrong password", storedHash);
+    return { found, work };
+  }
+
+  it("is one hash of the configured cost, with an account, without one, and where its hash is of no use", async () => {
+    const own = await madeElsewhere(PASSWORD);
+    const work = ["verify 19456 x 2"];
+    expect(await workOf(own)).toEqual({ found: "mismatch", work });
+    expect(await workOf(undefined)).toEqual({ found: "mismatch", work });
+    expect(await workOf("$2b$10$abcdefghijklmnopqrstuv")).toEqual({ found: "unusable", work });
+    expect(await workOf(own.replace("m=19456", "m=1048576"))).toEqual({ found: "unusable", work });
+  });
+
+  it("is the configured one in sum where the stored hash is from before the cost was raised", async () => {
+    expect(await workOf(await madeElsewhere(PASSWORD), 3)).toEqual({ found: "mismatch", work: ["verify 19456 x 2", "verify 19456 x 1"] });
+    const small = await madeElsewhere(PASSWORD, { memorySize: 8192, iterations: 1 });
+    expect(await workOf(small, 3)).toEqual({ found: "mismatch", work: ["verify 8192 x 1", "verify 16725 x 3"] });
   });
 });

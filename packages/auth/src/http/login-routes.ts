@@ -30,10 +30,10 @@ export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
       },
     },
     async handle(request, { body, facts }) {
-      const { email, password, delivery } = body;
+      const { email, password, delivery, device_token: device } = body;
       // Before the password is looked at: another origin must not even try one here.
       const target = deliveryAsked(auth, request, delivery);
-      const result = await auth.login({ email, password }, clientOf(request, facts));
+      const result = await auth.login({ email, password }, { ...clientOf(request, facts), device });
       if (target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
       return loginAnswer(result, target);
     },

@@ -25,11 +25,11 @@ export function loginAnswer(result: LoginResult, cookies?: SessionCookies): Resp
         mfa_enrolled: result.challenge.enrolled,
       });
     case "ok": {
-      const { tokens, account } = result.value;
-      const user = userBody(account);
-      if (cookies === undefined) return answer(200, schemas.loginResponse, { ...tokensBody(tokens), user });
+      const { tokens, account, deviceToken } = result.value;
+      const known = { user: userBody(account), ...(deviceToken === undefined ? {} : { device_token: deviceToken }) };
+      if (cookies === undefined) return answer(200, schemas.loginResponse, { ...tokensBody(tokens), ...known });
       const { lines, csrfToken } = cookies.issue(tokens);
-      return withCookies(answer(200, schemas.cookieLoginResponse, { ...cookieBody(tokens, csrfToken), user }), lines);
+      return withCookies(answer(200, schemas.cookieLoginResponse, { ...cookieBody(tokens, csrfToken), ...known }), lines);
     }
   }
 }

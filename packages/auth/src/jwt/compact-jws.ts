@@ -5,7 +5,7 @@ import { AuthError } from "../errors.js";
 import { hmacKey, type JwsKey } from "./jws-key.js";
 import { encodeSegment, MAX_TOKEN_CHARACTERS, readSegment, type JwsClaims } from "./jws-segment.js";
 import type { RingSecret, SecretRing } from "./secret-ring.js";
-import type { SigningKeys } from "./signing-keys.js";
+import type { SigningRing } from "./signing-keys.js";
 
 export { SIGNATURE_CHARACTERS } from "./jws-key.js";
 export type { JwsClaims } from "./jws-segment.js";
@@ -31,7 +31,7 @@ export interface CompactJws {
  * @param type The `typ` header (RFC 8725 §3.11): a token of another kind is refused, though the same key signed it.
  * @param signing Where given, its first key signs, and what its keys or the secrets signed is accepted. Otherwise HS256 only.
  */
-export function createCompactJws(ring: SecretRing, type: string, signing?: SigningKeys): CompactJws {
+export function createCompactJws(ring: SecretRing, type: string, signing?: SigningRing): CompactJws {
   const secretKeys = ring.all.map(hmacKey);
   const keys: readonly JwsKey[] = [...secretKeys, ...(signing?.all ?? [])];
   const keyById = new Map(keys.map((key) => [key.id, key]));

@@ -17,12 +17,17 @@ export interface PublicJwk {
   readonly [member: string]: string;
 }
 
-/** Key pairs in order: the first signs, all verify. Made by {@link loadSigningKeys}; holds nothing that can be read out but public keys. */
+/** Key pairs, made by {@link loadSigningKeys}. Nothing can be read out of it but the public keys. */
 export interface SigningKeys {
-  readonly current: JwsSigner;
-  readonly all: readonly JwsKey[];
   /** What `GET /.well-known/jwks.json` answers (RFC 7517 §5). */
   readonly jwks: { readonly keys: readonly PublicJwk[] };
+}
+
+/** Key pairs in order: the first signs, all verify. */
+export interface SigningRing {
+  readonly current: JwsSigner;
+  readonly all: readonly JwsKey[];
+  readonly jwks: SigningKeys["jwks"];
 }
 
 /** A new key pair. */
@@ -44,7 +49,7 @@ const MIN_RSA_EXPONENT = 65_537n;
 const ACCEPTED =
   "an RSA key of 2048 to 8192 bits (RS256), an EC key on P-256 (ES256) or an Ed25519 key (EdDSA), as PEM, as a JWK or as a KeyObject";
 
-const loaded = new WeakSet<SigningKeys>();
+const rings = new WeakMap<SigningKeys, SigningRing>();
 
 /**
  * Reads the key pairs that sign access and system tokens: the first signs and must be private, all verify; of a retired one give
@@ -85,19 +90,17 @@ export async function loadSigningKeys(sources: SigningKeySource | readonly Signi
   }
   const current = read[0]?.signer;
   if (current === undefined) throw refused("signing[0]", "a public key; the first signs, so it must be private");
-  const keys: SigningKeys = Object.freeze({
-    current,
-    all: Object.freeze(read.map(({ key }) => key)),
-    jwks: Object.freeze({ keys: Object.freeze(read.map(({ jwk }) => jwk)) }),
-  });
-  loaded.add(keys);
+  const keys: SigningKeys = Object.freeze({ jwks: Object.freeze({ keys: Object.freeze(read.map(({ jwk }) => jwk)) }) });
+  rings.set(keys, Object.freeze({ current, all: Object.freeze(read.map(({ key }) => key)), jwks: keys.jwks }));
   return keys;
 }
 
 /** @throws {ConfigurationError} `invalid_option`: it was not made by {@link loadSigningKeys}. */
-export function readSigning(signing: SigningKeys | undefined): SigningKeys | undefined {
-  if (signing !== undefined && !loaded.has(signing)) throw invalidOption("signing", signing, "what loadSigningKeys resolved to");
-  return signing;
+export function readSigning(signing: SigningKeys | undefined): SigningRing | undefined {
+  if (signing === undefined) return undefined;
+  const ring = typeof signing === "object" ? rings.get(signing) : undefined;
+  if (ring === undefined) throw invalidOption("signing", signing, "what loadSigningKeys resolved to");
+  return ring;
 }
 
 /**

@@ -26,6 +26,12 @@ export interface NewAccount {
 export interface AccountCreation {
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  /**
+   * Makes an account for an address that its owner has proven.
+   *
+   * @param claim Gives the address, once: asked when nothing else stands against the account. `undefined` is denied as `linkInvalid`.
+   */
+  createForClaim(account: Omit<NewAccount, "email">, claim: () => Promise<string | undefined>): Promise<AuthResult<UserAccount>>;
 }
 
 const SETUP_KEY = "auth:setup";
@@ -40,18 +46,17 @@ export function createAccountCreation(
 ): AccountCreation {
   const { store, users } = settings;
 
-  async function createAccount(account: NewAccount): Promise<AuthResult<UserAccount>> {
-    const email = normaliseEmail(account.email);
-    if (email === undefined) {
-      return denied(
-        problems.validation({ extensions: { errors: [{ in: "body", pointer: "/email", message: "This is not an e-mail address." }] } }),
-      );
-    }
+  async function create(
+    account: Omit<NewAccount, "email">,
+    claim: () => Promise<string | undefined> | string,
+  ): Promise<AuthResult<UserAccount>> {
     const problem = await policy(account.password, "/password");
     if (problem !== undefined) return denied(problem);
     const place = hasher.enter();
     if (place === undefined) return overloaded();
     try {
+      const email = await claim();
+      if (email === undefined) return denied(problems.linkInvalid());
       const passwordHash = await hasher.hash(place, account.password);
       const { name, roles, orgRoles = [], orgId, workspaceId, mustChangePassword = false, emailVerified = false } = account;
       const created = await users.create({
@@ -74,8 +79,18 @@ export function createAccountCreation(
     }
   }
 
+  async function createAccount(account: NewAccount): Promise<AuthResult<UserAccount>> {
+    const email = normaliseEmail(account.email);
+    if (email !== undefined) return create(account, () => email);
+    return denied(
+      problems.validation({ extensions: { errors: [{ in: "body", pointer: "/email", message: "This is not an e-mail address." }] } }),
+    );
+  }
+
   return Object.freeze({
     createAccount,
+    createForClaim: async (account: Omit<NewAccount, "email">, claim: () => Promise<string | undefined>) =>
+      create({ ...account, emailVerified: true }, claim),
     async setup(account: NewAccount): Promise<AuthResult<UserAccount>> {
       // Whoever puts the ticket may look and create; all others are told that the place is taken, which is soon true.
       if (!(await store.tickets.put(SETUP_KEY, "1", SETUP_LOCK_MS))) return denied(alreadySetUp());

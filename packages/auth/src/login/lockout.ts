@@ -33,6 +33,8 @@ export interface Lockout {
   succeeded(identifierHash: string): Promise<void>;
 }
 
+// Within one count of them: more than there is time for.
+const MOST_LOCKS = 1_000_000_000;
 // How long those that compute may need; asking again costs nothing.
 const BUSY_RETRY_MS = 1000;
 
@@ -45,7 +47,12 @@ export function createLockout(
   instruments: Instruments,
 ): Lockout {
   const { threshold, windowMs, durationMs } = settings;
-  const failuresKey = (hash: string): string => `auth:failures:${purpose}:${hash}`;
+  // Locks are numbered, and failures counted for each number apart: what was reserved before a lock may still be computed, what comes
+  // too late finds its number used up, and behind the lock nothing needs to be reset, which somebody else might do twice.
+  const failuresKey = (hash: string, locks: number): string => `auth:failures:${purpose}:${hash}:${locks}`;
+  const locksKey = (hash: string): string => `auth:locks:${purpose}:${hash}`;
+  // Outlives the lock and what is counted behind it; then no count of an earlier number is left either.
+  const locksWindowMs = durationMs + 2 * windowMs;
   // The lock is a counter of its own: it outlives the window, and the store says exactly how long it still holds.
   const lockKey = (hash: string): string => `auth:lock:${purpose}:${hash}`;
 
@@ -59,31 +66,26 @@ export function createLockout(
       createHmac("sha256", secret.key).update(`lockout\0${purpose}\0${identifier}`).digest("base64url").slice(0, 22),
     lockOf,
     async reserve(hash: string): Promise<Attempt> {
+      // In this order: a lock is set before the next number, so that whoever has the next number sees the lock.
+      const { value: locks } = await counters.read(locksKey(hash));
       const before = await lockOf(hash);
       if (before !== undefined) return before;
-      const reserved = await counters.add(failuresKey(hash), 1, { limit: threshold, windowMs });
-      // Again, because locking resets the failures: whoever read before the lock and reserved after the reset must not pass.
-      const after = await lockOf(hash);
-      if (after !== undefined) {
-        // Nor may what it reserved count when the lock is over.
-        if (reserved.accepted) await counters.reset(failuresKey(hash));
-        return after;
-      }
-      if (!reserved.accepted) return { kind: "locked", remainingMs: BUSY_RETRY_MS, isBusy: true };
-      return { kind: "reserved", isLast: reserved.value >= threshold };
+      const reserved = await counters.add(failuresKey(hash, locks), 1, { limit: threshold, windowMs });
+      if (reserved.accepted) return { kind: "reserved", isLast: reserved.value >= threshold };
+      return (await lockOf(hash)) ?? { kind: "locked", remainingMs: BUSY_RETRY_MS, isBusy: true };
     },
     async failed(hash: string, attempt: Attempt): Promise<void> {
       if (attempt.kind !== "reserved" || !attempt.isLast) return;
       const lock = await counters.add(lockKey(hash), 1, { limit: 1, windowMs: durationMs });
-      // In this order: between a reset and a lock, a guess would slip through.
-      await counters.reset(failuresKey(hash));
       if (!lock.accepted) return;
+      await counters.add(locksKey(hash), 1, { limit: MOST_LOCKS, windowMs: locksWindowMs });
       instruments.locked();
       const [identifierHash = hash] = hash.split("/", 1);
       instruments.emit({ kind: "account_locked", identifierHash, purpose, durationMs });
     },
     async succeeded(hash: string): Promise<void> {
-      await counters.reset(failuresKey(hash));
+      const { value: locks } = await counters.read(locksKey(hash));
+      await counters.reset(failuresKey(hash, locks));
       await counters.reset(lockKey(hash));
     },
   });

@@ -45,7 +45,7 @@ export function createPasswordLockout(settings: AuthSettings, instruments: Instr
   const { scope, threshold, accountThreshold, deviceTtlMs } = options;
   const make = (purpose: string, limit: number): Pick<Level, "lockout" | "line"> => {
     const lockout = createLockout(store.counters, { ...options, threshold: limit }, secrets.current, purpose, instruments);
-    return { lockout, line: createGuessLine(lockout, limit) };
+    return { lockout, line: createGuessLine(lockout, clock) };
   };
   const byAccount = make("password", scope === "account" ? threshold : accountThreshold);
   const byNetwork = make("password-network", threshold);
@@ -101,7 +101,7 @@ export function createPasswordLockout(settings: AuthSettings, instruments: Instr
 
 const resolve = createClientIpResolver();
 
-// An IPv4 address, or the /64 of an IPv6 one, whatever its spelling; all without an address are one network.
-function networkOf(ip: string | undefined): string {
+/** An IPv4 address, or the /64 of an IPv6 one, whatever its spelling; all without an address are one network. */
+export function networkOf(ip: string | undefined): string {
   return resolve({ ip, header: () => undefined, headerCount: () => 0 }).key;
 }

@@ -4,20 +4,14 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
+import type { Options } from "@node-rs/argon2";
 
 /** What a worker is asked. `password` is handed over, not copied: whoever sends it has it no more. */
 export type Argon2Job =
   | {
       readonly kind: "hash";
       readonly password: Uint8Array<ArrayBuffer>;
-      readonly options: {
-        readonly algorithm: number;
-        readonly memoryCost: number;
-        readonly timeCost: number;
-        readonly parallelism: number;
-        readonly outputLen: number;
-        readonly salt: Uint8Array;
-      };
+      readonly options: Options;
     }
   | { readonly kind: "verify"; readonly password: Uint8Array<ArrayBuffer>; readonly storedHash: string };
 
@@ -59,7 +53,14 @@ const NICENESS = 10;
 
 /** Starts a thread that computes one {@link Argon2Job} at a time. */
 export function startArgon2Worker(): Worker {
-  return new Worker(SOURCE, { eval: true, workerData: { argon2: resolveArgon2(), niceness: NICENESS }, name: "portcullis-argon2" });
+  return new Worker(SOURCE, {
+    eval: true,
+    // What a program preloads for itself (--import, --require) is not for this thread: it might open a port, or a log, of its own.
+    // NODE_OPTIONS still counts: Yarn's Plug'n'Play finds modules by it.
+    execArgv: [],
+    name: "portcullis-argon2",
+    workerData: { argon2: resolveArgon2(), niceness: NICENESS },
+  });
 }
 
 let resolved: string | undefined;

@@ -7,7 +7,7 @@ export interface HashWorkers {
   /**
    * Has a thread do the job. The caller bounds how many run at once; there are never more threads than that.
    *
-   * @throws {AuthError} `hashing_failed`: the thread died, the next job gets another one. `closed`.
+   * @throws {AuthError} `hashing_failed`: the thread died or did not start; the next job gets another one. `closed`.
    */
   run(job: Argon2Job): Promise<Argon2Answer>;
   /** Ends the threads, each after the job it has. No job is taken afterwards. */
@@ -60,10 +60,18 @@ export function createHashWorkers(start: () => Worker): HashWorkers {
     return lane;
   }
 
+  function openOrFail(): Lane {
+    try {
+      return open();
+    } catch (cause) {
+      throw new AuthError("hashing_failed", "No thread could be started to hash passwords. See the cause.", { cause });
+    }
+  }
+
   return Object.freeze({
     async run(job: Argon2Job): Promise<Argon2Answer> {
       if (isClosed) throw new AuthError("closed", "This Auth was closed. Make no calls after close().");
-      const lane = idle.pop() ?? open();
+      const lane = idle.pop() ?? openOrFail();
       return new Promise<Argon2Answer>((resolve, reject) => {
         lane.job = { resolve, reject };
         lane.worker.ref();

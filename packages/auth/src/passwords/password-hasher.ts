@@ -1,4 +1,5 @@
 import { Buffer } from "node:buffer";
+import type { Worker } from "node:worker_threads";
 import { AuthError } from "../errors.js";
 import type { PasswordSettings } from "./password-settings.js";
 import { costOf, isAffordable, isWeaker, shortfall, unmatchableHash, type Argon2Cost } from "./argon2-hash.js";
@@ -33,10 +34,11 @@ export function createPasswordHasher(
   settings: PasswordSettings,
   random: (bytes: number) => Uint8Array,
   onDepth: (places: number) => void,
+  startWorker: () => Worker = startArgon2Worker,
 ): PasswordHasher {
   const cost: Argon2Cost = { memoryKiB: settings.memoryKiB, iterations: settings.iterations, parallelism: PARALLELISM };
   const queue = new HashQueue(settings.concurrency, settings.queueLength, onDepth);
-  const workers = createHashWorkers(startArgon2Worker);
+  const workers = createHashWorkers(startWorker);
   const dummy = unmatchableHash(cost, random);
 
   // "refused" is a hash that Argon2 cannot read although it looks like one.

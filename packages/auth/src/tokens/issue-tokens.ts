@@ -22,11 +22,11 @@ export interface TokenKinds {
 const REFRESH_TYPE = "rt+jwt";
 
 export function createTokenKinds(settings: AuthSettings): TokenKinds {
-  const { secrets, issuer, audience } = settings;
+  const { secrets, signing, issuer, audience } = settings;
   const { accessTtlMs, refreshTtlMs } = settings.sessions;
   return {
     access: {
-      jws: createCompactJws(secrets, "at+jwt"), // RFC 9068 §2.1
+      jws: createCompactJws(secrets, "at+jwt", signing), // RFC 9068 §2.1
       policy: { kind: "access", issuer, audience, maxLifeSeconds: Math.floor(accessTtlMs / 1000) },
     },
     refresh: {
@@ -66,6 +66,7 @@ export interface TokenIssuer {
    * refresh token once it is known which.
    */
   renew(subject: TokenSubject, state: SubjectState, session: IssuedSession, nowMs: number): (refresh: RefreshGrant) => TokenPair;
+  createId(): string;
 }
 
 const ID_BYTES = 18; // 144 random bits, 24 characters
@@ -110,6 +111,8 @@ export function createTokenIssuer(
       defined({
         ...claimsOf(secrets.current, iat),
         aud: audience,
+        // A key pair makes no keyed hash: which secret did.
+        pwd_kid: settings.signing === undefined ? undefined : secrets.current.id,
         email,
         org_id: orgId,
         workspace_id: workspaceId,
@@ -183,6 +186,7 @@ export function createTokenIssuer(
       return ok(pair);
     },
     renew,
+    createId,
   });
 }
 
