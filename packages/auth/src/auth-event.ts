@@ -1,3 +1,4 @@
+import type { OAuthEvent } from "./oauth/oauth-event.js";
 import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
 import type { CookieEvent } from "./cookies/cookie-event.js";
@@ -48,6 +49,7 @@ export type AuthEvent =
   | { readonly kind: "account_disabled" | "account_enabled"; readonly userId: string }
   | { readonly kind: "password_changed"; readonly userId: string }
   | { readonly kind: "password_rehashed"; readonly userId: string }
+  | OAuthEvent
   /** `passwords.isBreached` threw or took too long; the new password was taken. */
   | { readonly kind: "breach_check_failed" }
   | AccountMailEvent
