@@ -1,5 +1,6 @@
 import { AuthError, type AuthOptions, createAuth } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
+import { createBackupCodes } from "../src/mfa/backup-codes.js";
 import { createSealer } from "../src/mfa/sealed-secret.js";
 import { createSecretRing } from "../src/jwt/secret-ring.js";
 import { codeOf, EMAIL, PASSWORD, PEPPER, SECRET, valueOf, withDeadPort } from "./auth-fixture.js";
@@ -209,6 +210,17 @@ describe("what is stored", () => {
       expect(() => sealer.open("ada", wrong)).toThrow(AuthError);
     }
     expect(() => sealer.open("eve", sealed)).toThrow(AuthError);
+  });
+
+  it("hashes of backup codes are one user's: moved to another they open nothing", () => {
+    let seed = 0;
+    const codes = createBackupCodes(ring, (bytes) => new Uint8Array(bytes).fill((seed += 1)));
+    const made = codes.create("ada");
+    const { stored } = made;
+    const plain = (made.codes[0] ?? "").replace("-", "");
+    expect(codes.use("ada", plain, stored)?.hashes).toHaveLength(9);
+    expect(codes.use("eve", plain, stored)).toBeUndefined();
+    expect(codes.use("ada", plain, { ...stored, keyId: ring.all[1]?.id ?? "" })).toBeUndefined();
   });
 
   it("keys rotate: what an old one sealed opens, and is sealed with the first one at its next use", async () => {
