@@ -146,14 +146,18 @@ export class StandingMemory implements Forgetful {
       onRemembered,
     } = this.#options;
     const { state, isRevoked, session } = standing;
-    if (state.disabled || isRevoked || session === undefined) return;
+    const former = this.#find(token);
+    if (state.disabled || isRevoked || session === undefined) {
+      // Nor may what was good before stand in for it in an outage.
+      if (former !== undefined) this.#drop(former);
+      return;
+    }
     const idleEnd = session.idleMs === 0 ? Number.POSITIVE_INFINITY : session.lastUsedAt + session.idleMs;
     // The session's own end is on the store's clock, as is the instant of the answer.
     const leftMs = Math.min(session.expiresAt, idleEnd) - session.readAt;
     const usableUntil = beganAt + Math.min(maxStalenessMs, leftMs, noteUseAfterMs);
     const keptUntil = whenUnavailable === "deny" ? usableUntil : beganAt + Math.min(OUTAGE_MS, leftMs);
     const now = clock.monotonic();
-    const former = this.#find(token);
     // A read that began earlier may end later.
     if (now >= keptUntil || (former !== undefined && former.keptUntil > keptUntil)) return;
     if (former !== undefined) this.#drop(former);
