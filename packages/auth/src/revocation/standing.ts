@@ -2,6 +2,7 @@
 
 import type { MaybePromise, SessionRecord, SubjectState } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
+import { noteUseAfterMs } from "../sessions/session-settings.js";
 import type { Blacklist } from "./blacklist.js";
 
 /** Which token, by its claims. */
@@ -23,14 +24,6 @@ export interface Standing {
 
 /** Reads the standing of a token; synchronous where the store is. @throws {StoreUnavailable} */
 export type StandingReader = (token: TokenIdentity) => MaybePromise<Standing>;
-
-/** How much of its idle time a session may have spent before its use is noted: writing at each request would cost more than it says. */
-const NOTED_PARTS = 10;
-
-/** Ms after which a use is noted anew; `undefined` where sessions may lie idle. */
-export function noteUseAfterMs({ sessions }: Pick<AuthSettings, "sessions">): number | undefined {
-  return sessions.idleMs === 0 ? undefined : Math.ceil(sessions.idleMs / NOTED_PARTS);
-}
 
 export function createStandingReader(settings: AuthSettings, blacklist: Blacklist): StandingReader {
   const { subjects, sessions } = settings.store;

@@ -19,6 +19,16 @@ export interface SessionSettings {
   readonly refreshGraceMs: number;
 }
 
+const MOST_NOTE_INTERVAL_MS = MINUTE_MS;
+
+/**
+ * How old the last noted use must be for a use to be noted: a tenth of the idle time, at most a minute, so that a session ends early by
+ * that much at most, and a store is written to once in that time at most. `undefined`: nothing depends on it, nothing is noted.
+ */
+export function noteUseAfterMs({ sessions: { idleMs } }: { readonly sessions: Pick<SessionSettings, "idleMs"> }): number | undefined {
+  return idleMs === 0 ? undefined : Math.max(SECOND_MS, Math.min(MOST_NOTE_INTERVAL_MS, Math.floor(idleMs / 10)));
+}
+
 const DEFAULTS: SessionSettings = Object.freeze({
   accessTtlMs: HOUR_MS,
   refreshTtlMs: 30 * DAY_MS,
