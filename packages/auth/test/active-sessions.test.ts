@@ -58,3 +58,30 @@ describe("auth_sessions_active", () => {
     expect(read()).toBe(0);
   });
 });
+
+describe("auth_attempts_total", () => {
+  it("counts every access token that is accepted, at once or when it is read, as the backend wants it", async () => {
+    for (const collects of [true, false]) {
+      let count = 0;
+      const handOvers: (() => void)[] = [];
+      const silent = { add: () => {}, set: () => {}, observe: () => {} };
+      const metrics: Metrics = {
+        counter: ({ name }) => ({
+          add: ({ method, outcome } = {}, amount = 1) => {
+            if (name === "auth_attempts_total" && method === "token" && outcome === "success") count += amount;
+          },
+        }),
+        gauge: () => silent,
+        histogram: () => silent,
+        ...(collects ? { onCollect: (hand: () => void) => void handOvers.push(hand) } : {}),
+      };
+      const { auth } = createFixture({ metrics });
+      const { accessToken } = await auth.createTokenPair({ userId: "ada", role: "member" });
+      for (let reading = 1; reading <= 2; reading += 1) {
+        for (let time = 0; time < 5; time += 1) await auth.verifyAccessToken(accessToken);
+        for (const handOver of [...handOvers, ...handOvers]) handOver();
+        expect(count).toBe(5 * reading);
+      }
+    }
+  });
+});
