@@ -68,6 +68,7 @@ export interface Auth {
    * (`verifyAccessToken`) from time to time. What the listener throws is dropped.
    *
    * @returns a function that ends the listening.
+   * @throws {ConfigurationError} `invalid_option`: the listener is no function.
    */
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   /**

@@ -79,6 +79,13 @@ describe("onRevoked", () => {
     expect(told).toBe(3);
   });
 
+  it("takes functions only", () => {
+    const { auth } = createFixture();
+    for (const listener of [undefined, null, {}, "log"]) {
+      expect(() => auth.onRevoked(listener as unknown as () => void)).toThrow(/onRevoked\.listener/);
+    }
+  });
+
   it("tells, and the caller is told of the fault, when the store fails in the middle", async () => {
     const { auth, store } = createFixture();
     const sessions = { ...store.sessions, revoke: () => Promise.reject(new StoreUnavailable("sessions.revoke")) };

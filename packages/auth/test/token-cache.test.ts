@@ -163,6 +163,13 @@ describe("AUTH-J12 a token that was verified before", () => {
     expect(codeOf(await auth.verifyAccessToken(accessToken))).toBe("ok");
   });
 
+  it("no value that is not a string is one", async () => {
+    const { auth } = createFixture();
+    for (const value of [undefined, null, 7, {}, [], ["a.b.c"], { slice: () => "a.b.c" }, Buffer.from("a.b.c")]) {
+      expect(codeOf(await auth.verifyAccessToken(value as string))).toBe(1002);
+    }
+  });
+
   it("is verified just as well when nothing, or only one token, is remembered", async () => {
     for (const tokenCacheEntries of [0, 1]) {
       const { auth } = createFixture({ tokenCacheEntries });

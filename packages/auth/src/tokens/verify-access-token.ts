@@ -100,6 +100,8 @@ export function createAccessTokenVerifier(
 
   return Object.freeze({
     verify(token: string): MaybePromise<AuthResult<AccessToken>> {
+      // Whatever a caller without types hands over: it is no token.
+      if (typeof token !== "string") return refuse(INVALID, "malformed");
       const nowMs = clock.now();
       const known = cache.get(token);
       if (known !== undefined) {
