@@ -82,7 +82,7 @@ describe("onRevoked", () => {
   it("takes functions only", () => {
     const { auth } = createFixture();
     for (const listener of [undefined, null, {}, "log"]) {
-      expect(() => auth.onRevoked(listener as unknown as () => void)).toThrow(/onRevoked\.listener/);
+      expect(() => auth.onRevoked(listener as () => void)).toThrow(/onRevoked\.listener/);
     }
   });
 
