@@ -7,7 +7,7 @@ const LIMITS = {
   "@portcullis/approvals": "9.5 kB",
   "@portcullis/audit": "17 kB",
   "@portcullis/auth": "14 kB",
-  "@portcullis/core": "24 kB",
+  "@portcullis/core": "25 kB",
   "@portcullis/core/node": "5.8 kB",
   "@portcullis/core/prometheus": "1 kB",
   "@portcullis/decision-cache": "5.6 kB",
@@ -17,9 +17,9 @@ const LIMITS = {
   "@portcullis/hono": "2.2 kB",
   "@portcullis/rate-limit": "20 kB",
   "@portcullis/rbac": "26 kB",
-  "@portcullis/store-redis": "6.2 kB",
-  "@portcullis/store-sql": "14 kB",
-  "@portcullis/testkit": "39 kB",
+  "@portcullis/store-redis": "6.6 kB",
+  "@portcullis/store-sql": "15.5 kB",
+  "@portcullis/testkit": "43 kB",
   "@portcullis/webhooks": "12 kB",
 };
 

@@ -13,7 +13,9 @@ import {
 } from "@portcullis/core";
 import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js";
 import type { AuthEvent } from "./auth-event.js";
+import { type CookieOptions, type CookieSettings, readCookieOptions } from "./cookies/cookie-settings.js";
 import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
+import { readSigning, type SigningKeys, type SigningRing } from "./jwt/signing-keys.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
 import { readRevocation, type RevocationSettings } from "./revocation/revocation-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
@@ -36,6 +38,12 @@ export interface AuthOptions {
   readonly secrets: string | readonly string[];
   /** Secrets that stored API keys are hashed with, same form and rules, none of them also in `secrets`. No default. */
   readonly apiKeyPeppers: string | readonly string[];
+  /**
+   * Key pairs, from `loadSigningKeys`: their first signs access and system tokens, which others then verify by
+   * `GET /.well-known/jwks.json`. What `secrets` signed before is accepted on. Everything else stays with `secrets`, refresh tokens too.
+   * Default: none, `secrets` sign all.
+   */
+  readonly signing?: SigningKeys;
   /** Default: the memory store. */
   readonly store?: AuthStore;
   /** `iss` of the tokens, required in them when set. */
@@ -49,6 +57,8 @@ export interface AuthOptions {
   readonly lockout?: Partial<LockoutSettings>;
   readonly passwords?: Partial<PasswordSettings>;
   readonly apiKeys?: Partial<ApiKeySettings>;
+  /** Lets browsers hold the tokens in cookies, with protection against CSRF. Default: off, and the Cookie header is not looked at. */
+  readonly cookies?: CookieOptions;
   readonly clock?: Clock;
   /** Cryptographically strong random bytes. Default: `node:crypto`. */
   readonly random?: (bytes: number) => Uint8Array;
@@ -63,6 +73,7 @@ export interface AuthSettings {
   readonly store: AuthStore;
   readonly secrets: SecretRing;
   readonly peppers: SecretRing;
+  readonly signing: SigningRing | undefined;
   readonly issuer: string | undefined;
   readonly audience: string | undefined;
   readonly sessions: SessionSettings;
@@ -71,6 +82,7 @@ export interface AuthSettings {
   readonly lockout: LockoutSettings;
   readonly passwords: PasswordSettings;
   readonly apiKeys: ApiKeySettings;
+  readonly cookies: CookieSettings | undefined;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly metrics: Metrics;
@@ -95,6 +107,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     store: options.store ?? createMemoryStore({ clock }),
     secrets,
     peppers,
+    signing: readSigning(options.signing),
     issuer: text("issuer", options.issuer),
     audience: text("audience", options.audience),
     sessions: readSessions(options.sessions),
@@ -103,6 +116,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     lockout: readLockout(options.lockout),
     passwords: readPasswords(options.passwords),
     apiKeys: readApiKeys(options.apiKeys),
+    cookies: readCookieOptions(options.cookies),
     clock,
     random,
     metrics,

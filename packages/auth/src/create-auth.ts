@@ -3,16 +3,23 @@ import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
 import { denied, type AuthResult } from "./auth-result.js";
 import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
+import { createSessionCookies } from "./cookies/session-cookies.js";
 import { AuthError } from "./errors.js";
 import { Instruments } from "./instruments.js";
 import { createPasswordChanger, type PasswordChange } from "./login/change-password.js";
 import { createAccountCreation, type NewAccount } from "./login/create-account.js";
-import { createLockout } from "./login/lockout.js";
+import { createPasswordLockout, type LoginClient } from "./login/password-lockout.js";
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
+import { createPasswordReplacer } from "./login/replace-password.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
-import { isTooLong } from "./passwords/password-policy.js";
+import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
+import { createLogoutByRefresh } from "./sessions/logout-by-refresh.js";
 import type { ClientContext, SessionDetails } from "./sessions/session-data.js";
+import { createSessionList, type SessionList } from "./sessions/session-list.js";
+import { noteUseAfterMs } from "./sessions/session-settings.js";
+import { createSessionsEnded } from "./sessions/sessions-ended.js";
+import { createSystemTokens, type SystemTokens } from "./system-tokens/create-system-tokens.js";
 import type { AccessToken } from "./tokens/access-token.js";
 import { createBlacklist } from "./revocation/blacklist.js";
 import { type AccountRights, createCredentialEnder, type SessionsInvalidated } from "./revocation/end-credentials.js";
@@ -31,26 +38,36 @@ import type { UserAccount, UserDirectory } from "./users/user-directory.js";
  * Who is calling. Denials are values; a store that does not answer is a `StoreUnavailable`, and nobody is let in by it.
  * All methods may be called concurrently, from any number of processes on one store.
  */
-export interface Auth {
+export interface Auth extends SystemTokens {
   readonly users: UserDirectory;
   readonly apiKeys: ApiKeyRing;
+  /** The caller's sessions: list them, end one, end all others. */
+  readonly sessions: SessionList;
   /**
    * Proves a password and opens a session.
    *
    * Denied: `invalidCredentials` (one answer for every cause, in the same time), `accountLocked` with `retryAfter` (the same
    * for accounts that do not exist, and for the right password), `serviceUnavailable` when too many are waiting.
    *
-   * @param client Shown in the list of sessions.
+   * @param client Shown in the list of sessions. Its address and device token count where `lockout` says so.
    */
-  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
+  login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /**
-   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it.
+   * Exchanges a refresh token, once, for the next pair; what the account says now goes into it. Sent again within
+   * `sessions.refreshGraceMs`, it is answered with the same refresh token, byte for byte, until that is redeemed itself.
    *
    * Denied: `refreshReused` (the session is closed then), `sessionRevoked`, `invalidToken`.
+   *
+   * @throws {StoreUnavailable} It may have been redeemed or not: sending it again within the grace answers either way.
    */
   refresh(refreshToken: string): Promise<AuthResult<TokenPair>>;
   /** Ends the session of a token, and the token. Idempotent. */
   logout(token: AccessToken): Promise<void>;
+  /**
+   * Ends the session of a refresh token, whether or not that was redeemed or has expired: for clients whose access token is no longer
+   * good. Idempotent. Denied: `invalidToken`, for what is none of ours.
+   */
+  logoutByRefresh(refreshToken: string): Promise<AuthResult<{ readonly sessionId: string }>>;
   /** Ends every token and session of the caller, at most three times a minute. Denied: `operationRateLimited`. */
   logoutAll(token: AccessToken): Promise<AuthResult<SessionsInvalidated>>;
   /** Ends every token and session of a user: after taking roles away, for an administrator. Two parallel calls add two to the version. */
@@ -72,7 +89,7 @@ export interface Auth {
    */
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   /**
-   * Stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
+   * Ends the threads that hash passwords and stops listening to other processes, for good; call it before the store's `close`. What ended elsewhere is still noticed within
    * `revocation.maxStalenessMs`. Never rejects; harmless when called again.
    */
   close(): Promise<void>;
@@ -91,9 +108,11 @@ export interface Auth {
   createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
   setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
-  /** Hashes a password for a directory of your own. Denied: `validation` (too long), `serviceUnavailable`. */
+  /** Hashes a password for a directory of your own. Denied: `validation` (too long, not well-formed), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }
+
+const TOO_MANY_SESSIONS = problems.tooManySessions().code;
 
 /**
  * Builds authentication.
@@ -124,7 +143,7 @@ export interface Auth {
  */
 export function createAuth(options: AuthOptions): Auth {
   const settings = readAuthOptions(options);
-  const { store, users, passwords, random, secrets } = settings;
+  const { store, users, passwords, random } = settings;
   const instruments = new Instruments(settings.metrics, settings.onEvent);
   const kinds = createTokenKinds(settings);
   const blacklist = createBlacklist(store.tickets);
@@ -139,33 +158,43 @@ export function createAuth(options: AuthOptions): Auth {
   });
   const revocations = createRevocations(settings, standings, instruments);
   const verifier = createAccessTokenVerifier(settings, kinds, standings, activeSessions, instruments);
-  const issuer = createTokenIssuer(settings, kinds, revocations, instruments);
+  const sessionsEnded = createSessionsEnded(revocations, instruments);
+  const issuer = createTokenIssuer(settings, kinds, instruments, sessionsEnded);
   const hasher = createPasswordHasher(passwords, random, (depth) => instruments.queueDepth(depth));
-  const lockout = createLockout(store.counters, settings.lockout, secrets.current, "password", instruments);
-  const signIn = createSignInDesk(issuer, instruments);
+  const lockout = createPasswordLockout(settings, instruments);
+  const policy = createPasswordPolicy(settings, instruments);
+  const replacePassword = createPasswordReplacer(settings, revocations);
+  const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
-  const { createAccount, setup } = createAccountCreation(settings, hasher, instruments);
+  const accounts = createAccountCreation(settings, hasher, policy, instruments);
+
+  const { readSystemToken, ...systemTokens } = createSystemTokens(settings, blacklist, issuer.createId, instruments);
 
   const auth: Auth = Object.freeze({
+    ...systemTokens,
     users,
     apiKeys: createApiKeyRing(settings, instruments),
     login: passwordLogin.login,
-    refresh: createTokenRefresher(settings, kinds, issuer, revocations, instruments),
+    sessions: createSessionList(settings, sessionsEnded),
+    refresh: createTokenRefresher(settings, kinds, issuer, instruments, sessionsEnded),
     ...ender,
+    logoutByRefresh: createLogoutByRefresh(settings, kinds, sessionsEnded),
     onRevoked: revocations.onRevoked,
-    close: revocations.close,
+    close: async () => void (await Promise.all([revocations.close(), hasher.close()])),
     verifyAccessToken: verifier.verify,
     async createTokenPair(subject: TokenSubject, { amr = [], mfaAt, client = {} }: Partial<SessionDetails> = {}): Promise<TokenPair> {
       const opened = await issuer.open(subject, await store.subjects.read(subject.userId), { amr, mfaAt, client });
       if (opened.kind === "ok") return opened.value;
+      if (opened.problem.code !== TOO_MANY_SESSIONS)
+        throw new AuthError("invalid_account", "The account is disabled, or its sessions were just ended. Open none for it.");
       throw new AuthError("too_many_sessions", "The user has as many sessions as sessions.max allows. End one of them first.");
     },
-    changePassword: createPasswordChanger(settings, hasher, passwordLogin, issuer, revocations, instruments),
-    createAccount,
-    setup,
+    changePassword: createPasswordChanger(settings, hasher, policy, replacePassword, passwordLogin, issuer, instruments),
+    createAccount: accounts.createAccount,
+    setup: accounts.setup,
     async hashPassword(password: string): Promise<AuthResult<string>> {
-      if (isTooLong(password, passwords)) return denied(problems.validation());
+      if (isUnhashable(password, passwords)) return denied(problems.validation());
       const place = hasher.enter();
       if (place === undefined) return overloaded();
       try {
@@ -175,5 +204,24 @@ export function createAuth(options: AuthOptions): Auth {
       }
     },
   });
-  return rememberInternals(auth, { settings, instruments, kinds, issuer, hasher, signIn, revocations, verifyAgain: verifier.verifyAgain });
+  const cookies = settings.cookies === undefined ? undefined : createSessionCookies(settings.cookies, settings.secrets, random);
+  return rememberInternals(auth, {
+    ...{
+      settings,
+      instruments,
+      kinds,
+      issuer,
+      blacklist,
+      readSystemToken,
+      hasher,
+      signIn,
+      lockout,
+      policy,
+      replacePassword,
+      accounts,
+      cookies,
+      revocations,
+    },
+    verifyAgain: verifier.verifyAgain,
+  });
 }

@@ -1,10 +1,11 @@
 import type { Labels, Metrics } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
+import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "system_token";
 /** What was ended early; `claims`: access tokens that say what is no longer so. */
-export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims"] as const);
+export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims", "service"] as const);
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
 
 // From within a process to the longest bound that can be set.
@@ -16,6 +17,8 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   token: Object.freeze({ method: "token", outcome: "success" }),
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
+  socket_ticket: Object.freeze({ method: "socket_ticket", outcome: "success" }),
+  system_token: Object.freeze({ method: "system_token", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */
@@ -83,8 +86,16 @@ export class Instruments {
     });
   }
 
+  issuedAccessToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "access" }));
+  }
+
   issuedApiKey(): void {
     this.#quietly(() => this.#issued.add({ type: "api_key" }));
+  }
+
+  issuedSystemToken(): void {
+    this.#quietly(() => this.#issued.add({ type: "system" }));
   }
 
   revoked(kind: RevocationKind): void {
@@ -105,6 +116,11 @@ export class Instruments {
 
   queueDepth(depth: number): void {
     this.#quietly(() => this.#queueDepth.set(depth));
+  }
+
+  csrfRefused(reason: CsrfRefusal, { userId, sessionId }: Pick<CookieEvent, "userId" | "sessionId">): void {
+    this.#quietly(() => this.#failures.add({ reason: `csrf_${reason}` }));
+    this.emit({ kind: "csrf_refused", reason, userId, sessionId });
   }
 
   emit(event: AuthEvent): void {

@@ -2,7 +2,18 @@ import type { Principal } from "@portcullis/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { parseApiKeyText } from "../src/api-keys/api-key-text.js";
-import { codeOf, createFixture, createFixtureWithAda, EMAIL, OLD_SECRET, PASSWORD, PEPPER, valueOf, wrapPort } from "./auth-fixture.js";
+import {
+  asynchronous,
+  codeOf,
+  createFixture,
+  createFixtureWithAda,
+  EMAIL,
+  OLD_SECRET,
+  PASSWORD,
+  PEPPER,
+  valueOf,
+  wrapPort,
+} from "./auth-fixture.js";
 
 async function createFixtureWithKey(options: Parameters<typeof createFixtureWithAda>[0] = {}) {
   const fixture = await createFixtureWithAda(options);
@@ -211,6 +222,35 @@ describe("API keys", () => {
     for (const bad of [{ name: "" }, { name: " " }, { name: "x".repeat(101) }, { name: "k", ttlMs: 0 }, { name: "k", ttlMs: Infinity }]) {
       expect(codeOf(await auth.apiKeys.create(caller, bad))).toBe(2002);
     }
+  });
+
+  it("AUTH-K6 rotation gives the same rights under a new key and ends the old one; strangers' and ended keys are not found", async () => {
+    const { auth, caller, key, info, clock } = await createFixtureWithKey();
+    const narrow = valueOf(await auth.apiKeys.create(caller, { name: "narrow", roles: ["member"], scopes: ["a.read"], ttlMs: 60_000 }));
+    clock.advance(20_000);
+    const rotated = valueOf(await auth.apiKeys.rotate(caller, narrow.info.id));
+    expect(rotated.info).toMatchObject({ name: "narrow", roles: ["member"], scopes: ["a.read"], expiresAt: narrow.info.expiresAt });
+    expect(rotated.key).not.toBe(narrow.key);
+    expect(codeOf(await auth.apiKeys.authenticate(narrow.key))).toBe(1009);
+    expect(valueOf(await auth.apiKeys.authenticate(rotated.key)).roles).toEqual(["member"]);
+    expect(codeOf(await auth.apiKeys.rotate(caller, narrow.info.id))).toBe(3001);
+    expect(codeOf(await auth.apiKeys.rotate({ ...caller, id: "mallory" } as Principal, info.id))).toBe(3001);
+    expect(codeOf(await auth.apiKeys.rotate(valueOf(await auth.apiKeys.authenticate(key)), info.id))).toBe(1101);
+    clock.advance(40_000);
+    expect(codeOf(await auth.apiKeys.rotate(caller, rotated.info.id))).toBe(3001);
+    expect(codeOf(await auth.apiKeys.authenticate(key))).toBe("ok");
+  });
+
+  it("AUTH-K6 of fifty parallel rotations of a key one new key lives", async () => {
+    const { auth, store } = await createFixtureWithAda();
+    const shared = createFixture({ store: asynchronous(store) }).auth;
+    const { accessToken } = valueOf(await auth.login({ email: EMAIL, password: PASSWORD })).tokens;
+    const caller = valueOf(await auth.verifyAccessToken(accessToken)).principal;
+    const { info } = valueOf(await shared.apiKeys.create(caller, { name: "ci" }));
+    const results = await Promise.all(Array.from({ length: 50 }, () => shared.apiKeys.rotate(caller, info.id)));
+    expect(results.filter((result) => result.kind === "ok")).toHaveLength(1);
+    const live = valueOf(await shared.apiKeys.list(caller)).filter((key) => key.revokedAt === undefined);
+    expect(live).toHaveLength(1);
   });
 
   it("a random source that repeats itself makes no second key", async () => {

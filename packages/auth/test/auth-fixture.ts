@@ -7,6 +7,7 @@ import {
   type Ports,
   StoreUnavailable,
 } from "@portcullis/core";
+import { afterEach } from "vitest";
 import { createManualClock, type ManualClock } from "@portcullis/testkit";
 import {
   type Auth,
@@ -19,6 +20,7 @@ import {
   createUserDirectory,
   type StoredUserDirectory,
 } from "@portcullis/auth";
+import { internalsOf } from "../src/auth-internals.js";
 
 export const SECRET = "first-secret-0123456789-abcdefghijklmnop";
 export const OLD_SECRET = "older-secret-0123456789-abcdefghijklmnop";
@@ -36,6 +38,13 @@ export interface AuthFixture {
   /** `name{label values}` of every counter increment, in order. */
   readonly counted: string[];
 }
+
+const opened: Auth[] = [];
+
+// Each has threads of its own, which a test file with a hundred of them would otherwise keep.
+afterEach(async () => {
+  await Promise.all(opened.splice(0).map(async (auth) => internalsOf("auth", auth).hasher.close()));
+});
 
 export function createFixture(options: Partial<AuthOptions> = {}): AuthFixture {
   const clock = createManualClock();
@@ -58,6 +67,7 @@ export function createFixture(options: Partial<AuthOptions> = {}): AuthFixture {
     onEvent: (event) => events.push(event),
     ...options,
   });
+  opened.push(auth);
   return { auth, store, users, clock, events, counted };
 }
 

@@ -71,10 +71,12 @@ describe("the routes of authentication", () => {
     for (const { headers } of answers) expect([headers.get("cache-control"), headers.get("pragma")]).toEqual(["no-store", "no-cache"]);
   });
 
-  it("refresh rotates, and a replay closes the session", async () => {
-    const { call, refresh } = await createServerWithAda();
+  it("refresh rotates, and a replay after the grace closes the session", async () => {
+    const { call, clock, refresh } = await createServerWithAda();
     const next = await call("POST", "/refresh", { refresh_token: refresh });
     expect(next.status).toBe(200);
+    expect((await call("POST", "/refresh", { refresh_token: refresh })).body.refresh_token).toBe(next.body.refresh_token);
+    clock.advance(10_000);
     const replay = await call("POST", "/refresh", { refresh_token: refresh });
     expect(replay).toMatchObject({ status: 401, body: { code: 1008 } });
     expect((await call("GET", "/me", undefined, String(next.body.access_token))).body.code).toBe(1004);
@@ -101,6 +103,27 @@ describe("the routes of authentication", () => {
     expect(changed.status).toBe(200);
     expect((await call("GET", "/me", undefined, access)).body.code).toBe(1004);
     expect((await call("GET", "/me", undefined, String(changed.body.access_token))).status).toBe(200);
+  });
+
+  it("AUTH-L2 a lock is 429 with whole seconds, the same bytes for accounts that do not exist", async () => {
+    const { call, clock } = await createServerWithAda({ lockout: { threshold: 2 } });
+    const answers: Awaited<ReturnType<typeof call>>[][] = [];
+    for (const email of [EMAIL, "nobody@example.com"]) {
+      const round = [];
+      for (let tries = 0; tries < 3; tries += 1) round.push(await call("POST", "/login", { email, password: "wrong horse battery" }));
+      answers.push(round);
+    }
+    clock.advance(1);
+    const seen = answers.map((round) =>
+      round.map(({ status, headers, body: { correlation_id: _one, instance: _two, ...body } }) => [
+        status,
+        headers.get("retry-after"),
+        body,
+      ]),
+    );
+    expect(seen[1]).toEqual(seen[0]);
+    expect(seen[0]?.map(([status]) => status)).toEqual([401, 401, 429]);
+    expect(seen[0]?.[2]?.[1]).toBe("900");
   });
 
   it("must_change_password leaves me, logout and change-password", async () => {
@@ -184,6 +207,7 @@ describe("the routes of authentication", () => {
     for (const { body } of shown)
       canaries.push(...[body.access_token, body.refresh_token, body.key].filter((value) => typeof value === "string"));
     server.bodies.length = 0;
+    server.clock.advance(10_000);
     await call("POST", "/refresh", { refresh_token: refresh });
     await call("POST", "/login", { email: EMAIL, password: `${PASSWORD}x` });
     await call("POST", "/login", { email: PASSWORD, password: PASSWORD });
@@ -227,6 +251,6 @@ describe("the routes of authentication", () => {
     expect(authRoutes(auth, { prefix: "" })[0]?.path).toBe("/login");
     for (const prefix of ["auth", "/auth/", "/:id", "/a b"]) expect(() => authRoutes(auth, { prefix })).toThrow(ConfigurationError);
     expect(() => authRoutes(auth, { setup: { token: "short", roles: [] } })).toThrow(ConfigurationError);
-    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(10);
+    expect(authRoutes(auth, { setup: { token: OLD_SECRET, roles: [] } })).toHaveLength(authRoutes(auth).length + 1);
   });
 });

@@ -26,7 +26,7 @@ describe("a lockout", () => {
       { kind: "reserved", isLast: false },
       { kind: "reserved", isLast: true },
     ]);
-    expect(await password.reserve("ada")).toEqual({ kind: "locked", remainingMs: 300_000 });
+    expect(await password.reserve("ada")).toEqual({ kind: "locked", remainingMs: 1000, isBusy: true });
     await password.failed("ada", second);
     await password.succeeded("ada");
     expect((await password.reserve("ada")).kind).toBe("reserved");

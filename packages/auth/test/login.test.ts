@@ -148,6 +148,14 @@ describe("lockout", () => {
     expect(codeOf(await attempt(fixture, PASSWORD))).toBe("ok");
   });
 
+  it("AUTH-L1 the last ms of the window still counts, a first failure after it begins another", async () => {
+    const fixture = await createFixtureWithAda({ lockout });
+    for (let failed = 0; failed < 2; failed += 1) await attempt(fixture);
+    fixture.clock.advance(60_000 - 1);
+    expect(codeOf(await attempt(fixture))).toBe(1005);
+    expect(codeOf(await attempt(fixture, PASSWORD))).toBe(1006);
+  });
+
   it("AUTH-L1 after a lock the count starts afresh", async () => {
     const fixture = await createFixtureWithAda({ lockout: { threshold: 2, windowMs: 600_000, durationMs: 1000 } });
     for (let round = 0; round < 3; round += 1) {
@@ -225,23 +233,5 @@ describe("lockout", () => {
     expect(answers.find((answer) => codeOf(answer) === 8002)).toMatchObject({ problem: { status: 503, retryAfter: 1 } });
     expect(codeOf(await attempt(fixture, PASSWORD))).toBe("ok");
     expect(failures(fixture.events).filter((reason) => reason === "overloaded")).toHaveLength(18);
-  });
-
-  it("AUTH-L8 an account that does not exist costs a hash of the same parameters", async () => {
-    const fixture = await createFixtureWithAda({ lockout: { threshold: 100 } });
-    const medianMs = async (email: string): Promise<number> => {
-      const times: number[] = [];
-      for (let round = 0; round < 9; round += 1) {
-        const startedAt = process.cpuUsage();
-        await attempt(fixture, WRONG, email);
-        const { user, system } = process.cpuUsage(startedAt);
-        times.push((user + system) / 1000);
-      }
-      return times.sort((a, b) => a - b)[4] ?? 0;
-    };
-    await attempt(fixture);
-    const [known, unknown] = [await medianMs(EMAIL), await medianMs("nobody@example.com")];
-    // A smoke check on a shared machine: without the dummy hash the ratio is far beyond 10.
-    expect(Math.max(known, unknown) / Math.min(known, unknown)).toBeLessThan(2);
   });
 });

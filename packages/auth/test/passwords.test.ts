@@ -79,6 +79,59 @@ describe("hashing", () => {
   });
 });
 
+describe("AUTH-P passwords from leaks", () => {
+  const LEAKED = "known from a leak";
+
+  it("are refused wherever a new one is chosen, and only there", async () => {
+    const asked: string[] = [];
+    const isBreached = async (password: string): Promise<boolean> => {
+      asked.push(password);
+      return password === LEAKED;
+    };
+    const fixture = await createFixtureWithAda({ passwords: { isBreached } });
+    const { auth, events } = fixture;
+    const refused = { problem: { code: 2002, extensions: { errors: [{ message: expect.stringContaining("leak") }] } } };
+    expect(await auth.createAccount({ email: "eve@example.com", password: LEAKED, roles: [] })).toMatchObject(refused);
+    const { token } = await signIn(fixture);
+    expect(await auth.changePassword(token, { currentPassword: PASSWORD, newPassword: LEAKED })).toMatchObject(refused);
+    expect(asked).toEqual([PASSWORD, LEAKED, LEAKED]);
+    // What is refused anyway is shown to nobody.
+    await auth.createAccount({ email: "eve@example.com", password: "short", roles: [] });
+    expect(asked).toHaveLength(3);
+    expect(events.filter(({ kind }) => kind === "breach_check_failed")).toEqual([]);
+  });
+
+  it.each([
+    [
+      "throws",
+      () => {
+        throw new Error(LEAKED);
+      },
+    ],
+    ["rejects", async () => Promise.reject(new Error(LEAKED))],
+    ["answers nonsense", () => "no" as unknown as boolean],
+  ])("are taken where the list %s, and an event tells of it", async (_name, isBreached) => {
+    const { auth, events } = createFixture({ passwords: { isBreached } });
+    expect(codeOf(await auth.createAccount({ email: EMAIL, password: LEAKED, roles: [] }))).toBe("ok");
+    expect(events[0]).toEqual({ kind: "breach_check_failed" });
+  });
+
+  it("are taken where the list does not answer in five seconds", async () => {
+    const { auth, clock, events } = createFixture({ passwords: { isBreached: () => new Promise<boolean>(() => {}) } });
+    const creating = auth.createAccount({ email: EMAIL, password: LEAKED, roles: [] });
+    clock.advance(4999);
+    await Promise.resolve();
+    expect(events).toEqual([]);
+    clock.advance(1);
+    expect(codeOf(await creating)).toBe("ok");
+    expect(events[0]).toEqual({ kind: "breach_check_failed" });
+  });
+
+  it("a list that is no function is refused when auth is made", () => {
+    expect(() => createFixture({ passwords: { isBreached: true as never } })).toThrow(/isBreached/);
+  });
+});
+
 describe("change of password", () => {
   it("ends every session and token, gives a new pair, and only the new password logs in", async () => {
     const fixture = await createFixtureWithAda();

@@ -1,7 +1,8 @@
-import { generateKeyPairSync } from "node:crypto";
+import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { ConfigurationError, createMemoryStore } from "@portcullis/core";
 import { createAuth, createUserDirectory } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
+import { createSecretRing } from "../src/jwt/secret-ring.js";
 import { createFixture, OLD_SECRET, PEPPER, SECRET, valueOf } from "./auth-fixture.js";
 
 const build = (options: object): unknown => createFixture(options);
@@ -27,6 +28,85 @@ describe("AUTH-J3 key material is refused in place of a secret", () => {
   });
 });
 
+describe("AUTH-J3 whatever kind of key it is and however it got into the variable", () => {
+  const pairs = {
+    rsa: generateKeyPairSync("rsa", { modulusLength: 2048 }),
+    p256: generateKeyPairSync("ec", { namedCurve: "P-256" }),
+    p384: generateKeyPairSync("ec", { namedCurve: "P-384" }),
+    ed25519: generateKeyPairSync("ed25519"),
+    x25519: generateKeyPairSync("x25519"),
+  };
+  const forms: [string, string | Buffer][] = Object.entries(pairs).flatMap(([kind, { publicKey, privateKey }]) => [
+    [`${kind} public PEM`, publicKey.export({ type: "spki", format: "pem" })],
+    [`${kind} private PEM`, privateKey.export({ type: "pkcs8", format: "pem" })],
+    [`${kind} public DER`, publicKey.export({ type: "spki", format: "der" })],
+    [`${kind} private DER`, privateKey.export({ type: "pkcs8", format: "der" })],
+    [`${kind} public JWK`, JSON.stringify(publicKey.export({ format: "jwk" }))],
+    [`${kind} private JWK`, JSON.stringify(privateKey.export({ format: "jwk" }), undefined, 2)],
+  ]);
+  forms.push(
+    ["rsa PKCS#1 public PEM", pairs.rsa.publicKey.export({ type: "pkcs1", format: "pem" })],
+    ["rsa PKCS#1 public DER", pairs.rsa.publicKey.export({ type: "pkcs1", format: "der" })],
+    ["rsa PKCS#1 private DER", pairs.rsa.privateKey.export({ type: "pkcs1", format: "der" })],
+    ["ec SEC1 DER", pairs.p256.privateKey.export({ type: "sec1", format: "der" })],
+    ["JWK Set", JSON.stringify({ keys: [pairs.p256.publicKey.export({ format: "jwk" })] })],
+    ["JWK with escapes", JSON.stringify(pairs.p256.publicKey.export({ format: "jwk" })).replace("kty", "\\u006bty")],
+    ["certificate", "-----BEGIN CERTIFICATE-----\nMIIBszCCAVmgAwIBAgIUabcdefghij\n-----END CERTIFICATE-----"],
+    ["SSH2", "---- BEGIN SSH2 PUBLIC KEY ----\nAAAAB3NzaC1yc2EAAAADAQABAAABgQC7\n---- END SSH2 PUBLIC KEY ----"],
+    ["SSH in base64 only", "AAAAC3NzaC1lZDI1NTE5AAAAIDl3ZTRhYmNkZWZnaGlqa2xtbm9wcXJzdHV2d3h5"],
+  );
+  const writings: [string, (form: string | Buffer) => string | undefined][] = [
+    ["as text", (form) => (typeof form === "string" ? form : undefined)],
+    ["as bytes in Latin-1", (form) => (typeof form === "string" ? undefined : form.toString("latin1"))],
+    ["as bytes in UTF-8", (form) => (typeof form === "string" ? undefined : form.toString("utf8"))],
+    ["in base64", (form) => Buffer.from(form as string).toString("base64")],
+    ["in base64url", (form) => Buffer.from(form as string).toString("base64url")],
+    ["in hexadecimal", (form) => (typeof form === "string" ? undefined : form.toString("hex"))],
+    [
+      "in UTF-16 read as Latin-1",
+      (form) => (typeof form === "string" ? Buffer.from(`\uFEFF${form}`, "utf16le").toString("latin1") : undefined),
+    ],
+    [
+      "in UTF-16 read as UTF-8",
+      (form) => (typeof form === "string" ? Buffer.from(`\uFEFF${form}`, "utf16le").toString("utf8") : undefined),
+    ],
+    ["on one line", (form) => (typeof form === "string" ? form.replaceAll("\n", "\\n") : undefined)],
+  ];
+  const leading = ["", " ", "\n", "\r\n\t", "\uFEFF", "\u00EF\u00BB\u00BF", "\0", "\v\f", "\u00A0", "\u2028", "\uFEFF \uFEFF"];
+
+  it.each(forms)("%s", (_name, form) => {
+    for (const [writing, write] of writings) {
+      const written = write(form);
+      if (written === undefined) continue;
+      for (const before of leading) {
+        const given = before + written;
+        expect(() => createSecretRing("secrets", [given]), `${writing} after ${JSON.stringify(before)}`).toThrow(ConfigurationError);
+        expect(() => createSecretRing("secrets", given), `${writing} after ${JSON.stringify(before)}`).toThrow(ConfigurationError);
+      }
+    }
+  });
+
+  it("behind any single byte, where it is PEM, JWK or SSH", () => {
+    for (const form of ["rsa public PEM", "ed25519 private PEM", "p256 public JWK", "SSH in base64 only"]) {
+      const text = String(forms.find(([name]) => name === form)?.[1]);
+      for (let byte = 0; byte < 256; byte += 1) {
+        expect(() => createSecretRing("secrets", [String.fromCharCode(byte) + text])).toThrow(/PEM, JWK|well-formed/);
+      }
+    }
+  });
+
+  it("what random secrets look like is accepted", () => {
+    for (let round = 0; round < 2000; round += 1) {
+      const bytes = randomBytes(48);
+      for (const encoding of ["base64", "base64url", "hex"] as const) {
+        // The first bytes of DER, by chance: once in 400,000, and the message says to make another.
+        const secret = bytes.toString(encoding);
+        if (!secret.startsWith("M")) expect(() => createSecretRing("secrets", [secret])).not.toThrow();
+      }
+    }
+  });
+});
+
 describe("AUTH-J4 weak secrets are refused at construction", () => {
   it.each([
     ["empty", ""],
@@ -37,6 +117,14 @@ describe("AUTH-J4 weak secrets are refused at construction", () => {
     ["7 different characters", "abcdefg".repeat(6)],
     ["the same twice", `${SECRET},${SECRET}`],
     ["the same key with a zero byte, which HMAC pads away", [SECRET, `${SECRET}\0`]],
+    ["the same beyond a block, and its hash as text would be another", ["x".repeat(60) + SECRET, "x".repeat(60) + SECRET]],
+    ["what is not well-formed text", [`${SECRET}\uD800`]],
+    ["what was read in the wrong encoding", [`${SECRET}\uFFFD`]],
+    ["a tab after it", [`${SECRET}\t`]],
+    ["a byte order mark before it", [`\uFEFF${SECRET}`]],
+    ["white space only", " ".repeat(40)],
+    ["a comma only", ","],
+    ["zero bytes only", ["\0".repeat(40)]],
     ["white space around", `${SECRET}, ${OLD_SECRET}`],
     ["nine of them", Array.from({ length: 9 }, (_, index) => `${SECRET}${index}`)],
     ["missing", undefined],

@@ -45,6 +45,7 @@ export { withoutHeader } from "./http/without-header.js";
 export { problems } from "./problem/catalogue.js";
 export { ConfigurationError, DuplicateLogKey, invalidOption, ProblemError, StoreUnavailable } from "./problem/errors.js";
 export { CATEGORIES, defineProblem, problemBody } from "./problem/problem.js";
+export { createBusOver } from "./runtime/bus-over.js";
 export { systemClock } from "./runtime/clock.js";
 export { createDeadlines } from "./runtime/deadlines.js";
 export { createJob } from "./runtime/job.js";
@@ -113,6 +114,7 @@ export type { Subjects, SubjectState, SubjectVersion } from "./ports/subjects.js
 export type { Tickets } from "./ports/tickets.js";
 export type { ConfigurationErrorCode } from "./problem/errors.js";
 export type { JsonValue, Problem, ProblemCategory, ProblemDefinition, ProblemFactory, ProblemOptions } from "./problem/problem.js";
+export type { BusConnection, BusLink, BusMessage, BusTransport } from "./runtime/bus-over.js";
 export type { Clock } from "./runtime/clock.js";
 export type { Deadline } from "./runtime/deadlines.js";
 export type { Job, JobOptions, JobStatus } from "./runtime/job.js";

@@ -113,6 +113,22 @@ describe("input", () => {
     expect(await response.json()).toEqual({ body: { name: "a", steps: [] }, query: { dry: "true" } });
   });
 
+  it("a body that need not be there is undefined to its schema, and is judged where it is", async () => {
+    const route = defineRoute({
+      method: "POST",
+      path: "/maybe",
+      operationId: "maybe",
+      summary: "Takes a body or none",
+      input: { body: z.object({ name: z.string() }).optional(), bodyRequired: false },
+      handle: (_request, { body }) => Response.json({ name: body?.name ?? null }),
+    });
+    expect(await (await call([route], "/maybe", { method: "POST" })).json()).toEqual({ name: null });
+    expect(await (await call([route], "/maybe", post('{"name":"a"}'))).json()).toEqual({ name: "a" });
+    expect((await call([route], "/maybe", post("{}"))).status).toBe(422);
+    expect((await call([route], "/maybe", post("{"))).status).toBe(400);
+    expect((await call([route], "/maybe", { method: "POST", body: "name=a" })).status).toBe(415);
+  });
+
   it("a wrong one names every field at once", async () => {
     const response = await call([create], "/workflows?dry=perhaps", post('{"name":"","steps":[{"tool":1}]}'));
     expect(response.status).toBe(422);

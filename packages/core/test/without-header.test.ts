@@ -83,3 +83,19 @@ describe("removeHeader on Fetch", () => {
     await expect(guarded.rawBody(10)).rejects.toMatchObject({ code: "mounted_after_parser" });
   });
 });
+
+describe("the host on Fetch", () => {
+  test.each(["http://app.example:8080", "http://app.example:8080/", "http://app.example:8080/a/b?c"])("is in the URL: %s", (url) => {
+    const request = new FetchGuardRequest(new Request(url), undefined);
+    expect([request.header("host"), request.headerCount("host")]).toEqual(["app.example:8080", 1]);
+    request.removeHeader("Host");
+    expect([request.header("host"), request.headerCount("host")]).toEqual([undefined, 0]);
+  });
+
+  test("is what the field says where there is one", () => {
+    const request = new FetchGuardRequest(new Request("http://inside/", { headers: { host: "app.example" } }), undefined);
+    expect(request.header("host")).toBe("app.example");
+    request.removeHeader("host");
+    expect(request.header("host")).toBeUndefined();
+  });
+});

@@ -83,7 +83,7 @@ function unavailable(operation: string, reason: string): StoreUnavailable {
  * What went wrong, without what was sent: ioredis hangs the whole command on its errors, and Redis quotes the arguments of one
  * it does not know. They are tokens, hashes and records, and whoever logs an error prints its cause.
  */
-function withoutArguments(error: unknown): Error {
+export function withoutArguments(error: unknown): Error {
   if (!(error instanceof Error)) return new Error("The Redis client failed with something that is no error.");
   const told = new Error(error.message.replace(/,? with args beginning with:.*$/s, ""));
   told.name = error.name;

@@ -1,6 +1,7 @@
 import { type Clock, invalidOption, type Ports, type StoreLifecycle } from "@portcullis/core";
 import { createRedisApiKeys } from "./api-keys.js";
 import { createBoundedCall } from "./bounded-call.js";
+import { createRedisBus } from "./bus.js";
 import { createRedisCounters } from "./counters.js";
 import { createRedisLeases } from "./leases.js";
 import { createRedisLimits } from "./limits.js";
@@ -12,7 +13,10 @@ import { createRedisSubjects } from "./subjects.js";
 import { createRedisTickets } from "./tickets.js";
 
 /** The ports that Redis offers. Asking for another one does not compile: approvals, the log and the outbox want a durable store. */
-export type RedisPorts = Pick<Ports, "tickets" | "counters" | "limits" | "subjects" | "sessions" | "apiKeys" | "leases" | "records">;
+export type RedisPorts = Pick<
+  Ports,
+  "tickets" | "counters" | "limits" | "subjects" | "sessions" | "apiKeys" | "leases" | "records" | "bus"
+>;
 
 /** A store on Redis or Redis Cluster. */
 export type RedisStore = RedisPorts & StoreLifecycle;
@@ -38,7 +42,8 @@ const DEFAULTS = Object.freeze({ prefix: "portcullis:", deadlineMs: 100, maxPend
  * expires carries a lifetime in Redis too. Redis replicates asynchronously: a failover may lose the last acknowledged writes.
  * Run it with `maxmemory-policy noeviction` or `volatile-ttl`; what Redis evicts is forgotten.
  *
- * Opening sends nothing; `ping()` says whether Redis answers. `close()` leaves the client open: it is yours.
+ * Opening sends nothing; `ping()` says whether Redis answers. `close()` ends the subscriptions and leaves
+ * the client open: it is yours.
  *
  * @param client An ioredis 5 or 6 `Redis` or `Cluster`.
  * @throws {ConfigurationError} `invalid_option`
@@ -67,6 +72,7 @@ export function openRedisStore(client: RedisClient, options: RedisStoreOptions =
   }
   const bounded = createBoundedCall({ client, deadlineMs, maxPending });
   const run = createRunScript(client, bounded, clock === undefined ? undefined : () => clock.now());
+  const { bus, close } = createRedisBus(client, run, prefix);
   return Object.freeze({
     tickets: createRedisTickets(run, prefix),
     counters: createRedisCounters(run, prefix),
@@ -76,7 +82,8 @@ export function openRedisStore(client: RedisClient, options: RedisStoreOptions =
     apiKeys: createRedisApiKeys(run, prefix),
     leases: createRedisLeases(run, prefix),
     records: createRedisRecords(run, prefix),
+    bus,
     ping: async () => void (await bounded("ping", () => client.ping())),
-    close: async () => {},
+    close: async () => close(),
   });
 }

@@ -1,9 +1,10 @@
-import type { SessionRecord, Sessions } from "@portcullis/core";
+import type { NewSession, SessionCap, SessionRecord, Sessions } from "@portcullis/core";
 import { keyOf } from "./redis-key.js";
-import { isYes, toList, toNumber, toOptionalText, toText } from "./redis-reply.js";
+import { toList, toNumber, toOptionalText, toText } from "./redis-reply.js";
 import { readScript, type RunScript } from "./redis-script.js";
 
 const script = readScript("sessions");
+const REFUSED = Object.freeze({ created: false, evicted: Object.freeze([]) });
 
 /** Sessions on Redis. They lie under their subject; a pointer leads there from a session's id, at the price of a second round trip. */
 export function createRedisSessions(run: RunScript, prefix: string): Sessions {
@@ -11,8 +12,8 @@ export function createRedisSessions(run: RunScript, prefix: string): Sessions {
   const ofSubject = (subjectId: string): readonly string[] => [keyOf(prefix, "sessions", subjectId)];
   const subjectOf = async (id: string): Promise<string | undefined> => toOptionalText(await run(script, "sessions.resolve", pointer(id)));
 
-  async function end(subjectId: string, id?: string): Promise<readonly string[]> {
-    return toList(await run(script, "sessions.revoke", ofSubject(subjectId), id === undefined ? [] : [id])).map(toText);
+  async function end(subjectId: string, which: readonly ["id" | "except", string] | readonly []): Promise<readonly string[]> {
+    return Object.freeze(toList(await run(script, "sessions.revoke", ofSubject(subjectId), which)).map(toText));
   }
 
   /** The sessions have ended already; a pointer that stays leads nowhere and expires by itself. */
@@ -21,56 +22,58 @@ export function createRedisSessions(run: RunScript, prefix: string): Sessions {
   }
 
   return Object.freeze({
-    async create(
-      session: {
-        readonly id: string;
-        readonly subjectId: string;
-        readonly refreshHash: string;
-        readonly ttlMs: number;
-        readonly data: string;
-      },
-      cap: number,
-    ): Promise<readonly string[]> {
-      const { id, subjectId, refreshHash, ttlMs, data } = session;
+    async create(session: NewSession, cap: SessionCap): Promise<{ readonly created: boolean; readonly evicted: readonly string[] }> {
+      const { id, subjectId, refreshHash, ttlMs, idleMs, data } = session;
       // The pointer first: a session that no pointer leads to could be listed, but not found.
-      const before = toOptionalText(await run(script, "sessions.point", pointer(id), [subjectId, ttlMs]));
-      if (before !== undefined && before !== subjectId) await end(before, id);
-      const evicted = toList(await run(script, "sessions.create", ofSubject(subjectId), [id, refreshHash, ttlMs, data, cap])).map(toText);
+      const before = toList(await run(script, "sessions.point", pointer(id), [subjectId, ttlMs])).map(toText);
+      const values = [id, refreshHash, ttlMs, idleMs, data, cap.limit, cap.whenFull];
+      const [created, ...evicted] = toList(await run(script, "sessions.create", ofSubject(subjectId), values)).map(toText);
+      if (created !== "1") {
+        await run(script, "sessions.unpoint", pointer(id), before);
+        return REFUSED;
+      }
+      const [former] = before;
+      if (former !== undefined && former !== subjectId) await end(former, ["id", id]);
       await removePointers(evicted);
-      return Object.freeze(evicted);
+      return Object.freeze({ created: true, evicted: Object.freeze(evicted) });
     },
-    async find(id: string): Promise<SessionRecord | undefined> {
+    async find(id: string, noteUseAfterMs?: number): Promise<SessionRecord | undefined> {
       const subjectId = await subjectOf(id);
       if (subjectId === undefined) return undefined;
-      const reply = await run(script, "sessions.find", ofSubject(subjectId), [id]);
-      return reply === null ? undefined : toRecord(subjectId, reply);
+      const values = noteUseAfterMs === undefined ? [id] : [id, noteUseAfterMs];
+      return toRecord(subjectId, await run(script, "sessions.find", ofSubject(subjectId), values));
     },
-    async rotate(id: string, expectedHash: string, nextHash: string): Promise<boolean> {
+    async rotate(id: string, expectedHash: string, nextHash: string): Promise<SessionRecord | undefined> {
       const subjectId = await subjectOf(id);
-      if (subjectId === undefined) return false;
-      return isYes(await run(script, "sessions.rotate", ofSubject(subjectId), [id, expectedHash, nextHash]));
+      if (subjectId === undefined) return undefined;
+      return toRecord(subjectId, await run(script, "sessions.rotate", ofSubject(subjectId), [id, expectedHash, nextHash]));
     },
     async list(subjectId: string): Promise<readonly SessionRecord[]> {
       const records = toList(await run(script, "sessions.list", ofSubject(subjectId)));
-      return Object.freeze(records.map((record) => toRecord(subjectId, record)));
+      return Object.freeze(records.flatMap((record) => toRecord(subjectId, record) ?? []));
     },
-    async revoke(subjectId: string, id?: string): Promise<number> {
-      const ended = await end(subjectId, id);
+    async revoke(subjectId: string, which?: { readonly id: string } | { readonly except: string }): Promise<readonly string[]> {
+      const ended = await end(subjectId, which === undefined ? [] : "id" in which ? ["id", which.id] : ["except", which.except]);
       await removePointers(ended);
-      return ended.length;
+      return ended;
     },
   });
 }
 
-function toRecord(subjectId: string, reply: unknown): SessionRecord {
-  const [id, refreshHash, createdAt, lastUsedAt, expiresAt, data] = toList(reply);
+function toRecord(subjectId: string, reply: unknown): SessionRecord | undefined {
+  if (reply === null) return undefined;
+  const [id, refreshHash, previousHash, createdAt, rotatedAt, lastUsedAt, expiresAt, idleMs, readAt, data] = toList(reply);
   return Object.freeze({
     id: toText(id),
     subjectId,
     refreshHash: toText(refreshHash),
+    previousHash: toOptionalText(previousHash),
     createdAt: toNumber(createdAt),
+    rotatedAt: toNumber(rotatedAt),
     lastUsedAt: toNumber(lastUsedAt),
     expiresAt: toNumber(expiresAt),
+    idleMs: toNumber(idleMs),
+    readAt: toNumber(readAt),
     data: toText(data),
   });
 }

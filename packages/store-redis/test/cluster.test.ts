@@ -18,7 +18,10 @@ describeWith("redis-cluster", "the store on a Cluster", () => {
     const { records, sessions } = openRedisStore(cluster, { prefix, deadlineMs: 2_000 });
     for (let subject = 0; subject < 60; subject += 1) {
       await records.insert(`c${subject}`, { id: "one", scope: "s", uniqueKey: "u", value: "{}" });
-      await sessions.create({ id: `id-${subject}`, subjectId: `user-${subject}`, refreshHash: "h", ttlMs: 60_000, data: "{}" }, 3);
+      await sessions.create(
+        { id: `id-${subject}`, subjectId: `user-${subject}`, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "{}" },
+        { limit: 3, whenFull: "evict-oldest" },
+      );
       expect((await sessions.find(`id-${subject}`))?.subjectId).toBe(`user-${subject}`);
     }
     const counts = await Promise.all(redisClusterUrls().map((url) => countOf(url, prefix)));

@@ -18,7 +18,7 @@ const ask: LimitAsk = {
   id: "all",
   cells: [{ id: "tier", kind: "bucket", capacity: 50, intervalMs: 3_600_000, cost: 1 }],
 };
-const won = { tickets: 0, taken: 0, counted: 0, limited: 0, rotated: 0, leases: 0, inserted: 0 };
+const won = { tickets: 0, taken: 0, counted: 0, limited: 0, rotated: 0, leases: 0, inserted: 0, seated: 0 };
 const count = (name: keyof typeof won, isWon: boolean): void => void (won[name] += isWon ? 1 : 0);
 await Promise.all(
   Array.from({ length: Number(rounds) }, async (_, round) => {
@@ -27,7 +27,9 @@ await Promise.all(
     count("taken", (await tickets.take(`there-${round}`)) !== undefined);
     count("counted", (await counters.add("all", 1, { limit: 50, windowMs: 3_600_000 })).accepted);
     count("limited", (await limits.consume(ask)).allowed);
-    count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
+    count("rotated", (await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`)) !== undefined);
+    const seat = { id: `${process.pid}-${round}`, subjectId: "seats", refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "" };
+    count("seated", (await sessions.create(seat, { limit: 3, whenFull: "refuse" })).created);
     count("leases", await leases.acquire(`job-${round}`, String(process.pid), 60_000));
     count(
       "inserted",

@@ -1,4 +1,4 @@
-import { openRedisStore, type RedisPorts } from "@portcullis/store-redis";
+import { openRedisStore, type RedisPorts, type RedisStore } from "@portcullis/store-redis";
 import { createManualClock, type PortName, portLawsFor, type StoreHost } from "@portcullis/testkit";
 import { describe, it } from "vitest";
 import { describeWith, redisPrefix } from "../../../tools/test-services/connect.js";
@@ -13,6 +13,7 @@ const PORTS = Object.keys({
   apiKeys: true,
   leases: true,
   records: true,
+  bus: true,
 } satisfies Record<keyof RedisPorts, true>) as PortName[]; // its keys are checked by the line above
 
 for (const { name, service, open } of CLIENTS) {
@@ -27,6 +28,7 @@ for (const { name, service, open } of CLIENTS) {
           deadlineMs: 10_000,
           ...(clock === undefined ? {} : { clock }),
         }),
+      close: (store) => (store as RedisStore).close(),
     });
 
     describe("on a manual clock", () => {

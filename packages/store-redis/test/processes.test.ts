@@ -26,11 +26,15 @@ describeWith("redis", "two processes at once", () => {
     const prefix = redisPrefix();
     const store = openRedisStore(connect(), { prefix, deadlineMs: 10_000 });
     for (let round = 0; round < ROUNDS; round += 1) await store.tickets.put(`there-${round}`, "v", 60_000);
-    await store.sessions.create({ id: "session", subjectId: "ada", refreshHash: "hash-0", ttlMs: 60_000, data: "{}" }, 0);
+    await store.sessions.create(
+      { id: "session", subjectId: "ada", refreshHash: "hash-0", ttlMs: 60_000, idleMs: 0, data: "{}" },
+      { limit: 0, whenFull: "evict-oldest" },
+    );
     const starts = await Promise.all([readyProcess(prefix), readyProcess(prefix)]);
     const [one = {}, other = {}] = await Promise.all(starts.map((start) => start()));
     const sum = Object.fromEntries(Object.keys(one).map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
-    expect(sum).toMatchObject({ tickets: ROUNDS, taken: ROUNDS, counted: 50, limited: 50, leases: ROUNDS, inserted: ROUNDS });
+    expect(sum).toMatchObject({ tickets: ROUNDS, taken: ROUNDS, counted: 50, limited: 50, leases: ROUNDS, inserted: ROUNDS, seated: 3 });
+    expect(await store.sessions.list("seats")).toHaveLength(3);
     // Each hash leads to the next one, so each is exchanged at most once.
     const reached = (await store.sessions.find("session"))?.refreshHash;
     expect(reached).toBe(`hash-${sum["rotated"]}`);

@@ -32,7 +32,7 @@ const KEY = {
 
 /** Every operation of every port once, under keys that nobody would choose. */
 async function useEverything(store: RedisStore, name: string): Promise<void> {
-  const { tickets, counters, limits, subjects, sessions, apiKeys, leases, records } = store;
+  const { tickets, counters, limits, subjects, sessions, apiKeys, leases, records, bus } = store;
   await tickets.put(name, "value", 60_000);
   await tickets.replace(name, "value", "other", 60_000);
   await tickets.peek(name);
@@ -51,15 +51,26 @@ async function useEverything(store: RedisStore, name: string): Promise<void> {
   await subjects.bump(name, "tokenVersion");
   await subjects.setDisabled(name, true);
   for (const id of ["a", "b", "c"])
-    await sessions.create({ id: name + id, subjectId: name, refreshHash: "h", ttlMs: 60_000, data: "{}" }, 2);
+    await sessions.create(
+      { id: name + id, subjectId: name, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "{}" },
+      { limit: 2, whenFull: "evict-oldest" },
+    );
+  await sessions.create(
+    { id: name, subjectId: name, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "{}" },
+    { limit: 2, whenFull: "refuse" },
+  );
   await sessions.rotate(`${name}b`, "h", "i");
   await sessions.find(`${name}b`);
+  await sessions.find(`${name}b`, 0);
   await sessions.list(name);
-  await sessions.revoke(name, `${name}c`);
+  await sessions.revoke(name, { id: `${name}c` });
   await apiKeys.insert({ ...KEY, id: name, ownerId: name, createdAt: 1 });
   await apiKeys.touch(name, 0);
   await apiKeys.list(name);
   await apiKeys.revoke(name, name);
+  const end = await bus.subscribe("a", { onMessage: () => {} });
+  await bus.publish("a", name);
+  await end();
   await leases.acquire(name, "me", 60_000);
   await leases.release(name, "me");
   await leases.acquire(name, "you", 60_000);
@@ -171,10 +182,10 @@ describeWith("redis", "the store on Redis", () => {
     const server = await startOwnRedis();
     const admin = connect(server.url);
     const commands =
-      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcount +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info".split(
+      "+eval +evalsha +ping +time +get +set +del +exists +pexpire +hget +hset +hdel +hexists +hsetnx +hincrby +hmget +hgetall +lrem +lpush +lrange +zadd +zrem +zcount +zscore +zremrangebyscore +pttl +zlexcount +zrangebylex +info +publish +subscribe".split(
         " ",
       );
-    await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "-@all", ...commands);
+    await admin.call("ACL", "SETUSER", "app", "on", ">secret", "resetkeys", "~shop:*", "resetchannels", "&shop:*", "-@all", ...commands);
     const client = connect(server.url, { username: "app", password: "secret" });
     await useEverything(openRedisStore(client, { prefix: "shop:", deadlineMs: 1_000 }), "ada");
     await expect(openRedisStore(client, { prefix: "other:", deadlineMs: 1_000 }).tickets.put("a", "b", 1)).rejects.toThrow(
@@ -221,11 +232,32 @@ describeWith("redis", "the store on Redis", () => {
 
   it("moves a session whose id is given to another subject: the pointer leads to one only", async () => {
     const { sessions } = openRedisStore(connect(), { deadlineMs: 5_000, prefix: redisPrefix() });
-    const login = (id: string, subjectId: string) => sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, data: "" }, 0);
+    const login = (id: string, subjectId: string) =>
+      sessions.create({ id, subjectId, refreshHash: "h", ttlMs: 60_000, idleMs: 0, data: "" }, { limit: 0, whenFull: "evict-oldest" });
     for (const id of ["a", "b", "c"]) await login(id, "ada");
     await login("b", "bob");
     expect((await sessions.list("ada")).map(({ id }) => id)).toEqual(["c", "a"]);
     expect((await sessions.find("b"))?.subjectId).toBe("bob");
+  });
+
+  it("reads a session that an earlier release stored: not rotated that it knows of, never idle, and complete after its next change", async () => {
+    const prefix = redisPrefix();
+    const [client, clock] = [connect(), createManualClock()];
+    const { sessions } = openRedisStore(client, { deadlineMs: 5_000, prefix, clock });
+    const start = clock.now();
+    const store =
+      "redis.call('HSET', KEYS[1], ARGV[1], cmsgpack.pack({ ARGV[1], 'h', tonumber(ARGV[2]), ARGV[2] + 5, ARGV[2] + 60000, '{}', 1 }))";
+    for (const id of ["noted", "rotated"]) {
+      await client.eval(store, 1, `${prefix}sessions:{ada-${id}}`, id, start);
+      await client.set(`${prefix}session-pointer:{${id}}`, `ada-${id}`);
+    }
+    clock.advance(10);
+    const kept = { previousHash: undefined, createdAt: start, rotatedAt: start + 5, idleMs: 0, expiresAt: start + 60_000 };
+    expect(await sessions.find("noted")).toMatchObject({ ...kept, lastUsedAt: start + 5, readAt: start + 10 });
+    expect(await sessions.find("noted", 0)).toMatchObject({ ...kept, lastUsedAt: start + 10 });
+    expect(await sessions.list("ada-noted")).toMatchObject([{ ...kept, lastUsedAt: start + 10 }]);
+    expect(await sessions.rotate("rotated", "h", "i")).toMatchObject({ ...kept, previousHash: "h", rotatedAt: start + 10 });
+    expect(await sessions.find("rotated")).toMatchObject({ refreshHash: "i", previousHash: "h", rotatedAt: start + 10 });
   });
 
   it("obeys a manual clock", async () => {

@@ -1,5 +1,5 @@
 /** The places in a statement where the databases differ, written `{name}` there. */
-export type FragmentName = "text" | "integer" | "real" | "bytes" | "sequence" | "strict" | "forUpdate" | "skipLocked";
+export type FragmentName = "text" | "integer" | "real" | "bytes" | "sequence" | "computed" | "strict" | "forUpdate" | "skipLocked";
 
 /** Where SQLite and PostgreSQL differ. All else is one text. */
 export interface Dialect {
@@ -26,6 +26,7 @@ export const sqliteDialect: Dialect = Object.freeze({
     real: "REAL",
     bytes: "BLOB",
     sequence: "INTEGER PRIMARY KEY AUTOINCREMENT",
+    computed: "VIRTUAL",
     strict: "STRICT",
     forUpdate: "",
     skipLocked: "",
@@ -48,6 +49,7 @@ export const postgresDialect: Dialect = Object.freeze({
     real: "DOUBLE PRECISION",
     bytes: "BYTEA",
     sequence: "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    computed: "STORED",
     strict: "",
     forUpdate: "FOR UPDATE",
     skipLocked: "FOR UPDATE SKIP LOCKED",

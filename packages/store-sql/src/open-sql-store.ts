@@ -1,6 +1,7 @@
 import { type Clock, invalidOption, type Ports, type StoreLifecycle } from "@portcullis/core";
 import { createSqlApiKeys } from "./api-keys.js";
 import { createSqlApprovals } from "./approvals.js";
+import { createSqlBus } from "./bus.js";
 import { createSqlCounters } from "./counters.js";
 import { createSqlGrants } from "./grants.js";
 import { createSqlLeases } from "./leases.js";
@@ -70,6 +71,7 @@ export async function openSqlStore(target: Exclude<SqlTarget, SqlStore>, options
     await driver.close();
     throw error;
   }
+  const { bus, close } = createSqlBus(driver);
   const store: SqlStore = Object.freeze({
     tickets: createSqlTickets(driver),
     counters: createSqlCounters(driver),
@@ -83,8 +85,12 @@ export async function openSqlStore(target: Exclude<SqlTarget, SqlStore>, options
     leases: createSqlLeases(driver),
     records: createSqlRecords(driver),
     grants: createSqlGrants(driver),
+    bus,
     ping: () => ping(driver),
-    close: () => driver.close(),
+    async close() {
+      close();
+      await driver.close();
+    },
   });
   rememberDriver(store, driver);
   return store;

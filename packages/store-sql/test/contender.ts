@@ -13,7 +13,7 @@ const hour = 3_600_000;
 const { tickets, counters, limits, sessions, leases, records, log, outbox, approvals, subjects, grants } = store;
 const won = {
   ...{ put: 0, taken: 0, counted: 0, limited: 0, placed: 0, rotated: 0, leased: 0, inserted: 0, opened: 0, changed: 0, appended: 0 },
-  ...{ granted: 0, resigned: 0, agreed: 0 },
+  ...{ granted: 0, resigned: 0, agreed: 0, seated: 0 },
 };
 const tier = { kind: "bucket", id: "tier", capacity: 50, intervalMs: hour, cost: 1 } as const;
 const claimed: string[] = [];
@@ -29,7 +29,7 @@ await Promise.all(
     count("limited", (await limits.consume({ kind: "user", id: "ada", cells: [tier] })).allowed);
     const place = { id: "job", capacity: 20, key: own, ttlMs: hour };
     count("placed", (await limits.consume({ kind: "org", id: "ada", cells: [], lease: place })).allowed);
-    count("rotated", await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`));
+    count("rotated", (await sessions.rotate("session", `hash-${round}`, `hash-${round + 1}`)) !== undefined);
     count("leased", await leases.acquire(`job-${round}`, own, hour));
     count("inserted", (await records.insert("users", { id: own, scope: "s", uniqueKey: `mail-${round}`, value: "{}" })) !== undefined);
     const asked = { workspaceId: "w", requesterId: "ada", risk: "LOW", operation: "a:b", digest: `d-${round}`, data: "{}" };
@@ -42,7 +42,10 @@ await Promise.all(
     for (const { kind } of await Promise.all([resign("ada"), resign("bob")])) count("resigned", kind === "written");
     count("agreed", (await grants.writePolicy("policy", round, own)) !== undefined);
     await subjects.bump("ada", "tokenVersion");
-    await sessions.create({ id: own, subjectId: "capped", refreshHash: "h", ttlMs: hour, data: "" }, 3);
+    const login = { refreshHash: "h", ttlMs: hour, idleMs: 0, data: "" };
+    await sessions.create({ id: own, subjectId: "capped", ...login }, { limit: 3, whenFull: "evict-oldest" });
+    const seat = { id: `seat-${own}`, subjectId: "seats", ...login };
+    count("seated", (await sessions.create(seat, { limit: 3, whenFull: "refuse" })).created);
     const start = performance.now();
     const entry = { key: own, bytes: new Uint8Array(8), at: 1, category: "c", actor: "a", action: "b", workspaceId: "w" };
     await log.append("log", ({ size }) => ({ entries: [entry], frontier: Buffer.from(String(size + 1)) }));

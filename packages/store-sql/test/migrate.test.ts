@@ -73,6 +73,36 @@ function laws(create: () => Promise<Fresh>): void {
     await store.close();
   });
 
+  it("sessions and subjects of version 2 go on as they were, also while its processes still write, and are there after down", async () => {
+    const { target, run } = await create();
+    await migrate(target, "up");
+    while ((await migrate(target, "status"))[2]?.appliedAt !== undefined) await migrate(target, "down");
+    const far = 9_000_000_000_000;
+    const login = (id: string, lastUsedAt: number) => `INSERT INTO portcullis_sessions
+      (id, subject_id, refresh_hash, created_at, last_used_at, expires_at, data) VALUES ('${id}', 'ada', 'hash', 1000, ${lastUsedAt}, ${far}, '{}')`;
+    await run(login("fresh", 1_000));
+    await run(login("rotated", 5_000));
+    await run("INSERT INTO portcullis_subjects (id, token_version, password_version, disabled) VALUES ('ada', 3, 2, 1)");
+    const store = await openSqlStore(target);
+    await run(login("newest", 7_000));
+    const kept = { subjectId: "ada", refreshHash: "hash", previousHash: undefined, createdAt: 1_000, expiresAt: far, idleMs: 0 };
+    expect(await store.sessions.list("ada")).toMatchObject([
+      { ...kept, id: "newest", rotatedAt: 1_000, lastUsedAt: 7_000 },
+      { ...kept, id: "rotated", rotatedAt: 5_000, lastUsedAt: 5_000 },
+      { ...kept, id: "fresh", rotatedAt: 1_000, lastUsedAt: 1_000 },
+    ]);
+    expect(await store.sessions.rotate("rotated", "hash", "next")).toMatchObject({ previousHash: "hash", refreshHash: "next" });
+    expect(await store.subjects.bump("ada", "claimsVersion")).toEqual({
+      ...{ tokenVersion: 3, passwordVersion: 2, claimsVersion: 2, disabled: true },
+    });
+    while ((await migrate(store, "status"))[2]?.appliedAt !== undefined) await migrate(store, "down");
+    await run("UPDATE portcullis_sessions SET refresh_hash = 'earlier release' WHERE id = 'rotated'");
+    await migrate(store, "up");
+    expect(await store.sessions.find("rotated")).toMatchObject({ refreshHash: "earlier release", previousHash: undefined });
+    expect(await store.subjects.read("ada")).toMatchObject({ tokenVersion: 3, claimsVersion: 1 });
+    await store.close();
+  });
+
   it("a database that a newer release has migrated is refused, and so is a migration that was changed", async () => {
     const { target, run } = await create();
     await migrate(target, "up");

@@ -45,6 +45,7 @@ describeWith("postgres", "the port laws hold on PostgreSQL", () => {
         await empty();
         return store;
       },
+      close: (store) => (store as SqlStore).close(),
     };
     for (const law of portLawsFor(host)) test(`${law.id} ${law.title}`, () => law.run(host));
   });
@@ -56,6 +57,7 @@ describeWith("postgres", "the port laws hold on PostgreSQL", () => {
         await empty();
         return store;
       },
+      close: (store) => (store as SqlStore).close(),
     };
     const timeless = Object.values(portLaws)
       .flat()

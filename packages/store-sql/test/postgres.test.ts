@@ -9,6 +9,7 @@ import { describeWith, postgresUrl } from "../../../tools/test-services/connect.
 import { startFreezingProxy } from "./freezing-proxy.js";
 
 const HOUR_MS = 3_600_000;
+const NO_CAP = { limit: 0, whenFull: "evict-oldest" } as const;
 
 /** What it took, in ms, for this to fail with `StoreUnavailable`. */
 async function unavailableAfter(call: () => unknown): Promise<number> {
@@ -57,7 +58,7 @@ describeWith("postgres", "PostgreSQL", () => {
   it("with a clock given, that one decides", async () => {
     const clock = createManualClock(1_000);
     const timed = await openSqlStore(pool, { clock });
-    await timed.sessions.create({ id: "timed", subjectId: "ada", refreshHash: "h", ttlMs: 5_000, data: "" }, 0);
+    await timed.sessions.create({ id: "timed", subjectId: "ada", refreshHash: "h", ttlMs: 5_000, idleMs: 0, data: "" }, NO_CAP);
     expect(await timed.sessions.find("timed")).toMatchObject({ createdAt: 1_000, expiresAt: 6_000 });
     expect(await store.sessions.find("timed")).toBeUndefined();
   });

@@ -7,6 +7,7 @@ import { describeWith, postgresUrl } from "../../../tools/test-services/connect.
 import { startChild } from "./child.js";
 
 const ROUNDS = 60;
+const NO_CAP = { limit: 0, whenFull: "evict-oldest" } as const;
 const text = new TextEncoder();
 const folder = mkdtempSync(join(tmpdir(), "portcullis-sql-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -20,7 +21,7 @@ interface Report {
 async function race(target: string, processes: number): Promise<void> {
   const store = await openSqlStore(target, { deadlineMs: 30_000 });
   for (let round = 0; round < ROUNDS; round += 1) await store.tickets.put(`there-${round}`, "v", 3_600_000);
-  await store.sessions.create({ id: "session", subjectId: "ada", refreshHash: "hash-0", ttlMs: 3_600_000, data: "{}" }, 0);
+  await store.sessions.create({ id: "session", subjectId: "ada", refreshHash: "hash-0", ttlMs: 3_600_000, idleMs: 0, data: "{}" }, NO_CAP);
   const owner = [{ role: "owner", standing: true, value: "{}" }];
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const id of ["ada", "bob"]) await store.grants.writeSubject(`w-${round}`, id, 0, owner, []);
@@ -48,6 +49,7 @@ async function race(target: string, processes: number): Promise<void> {
   }
   expect(await store.grants.listHolders("w", "member", { limit: 1_000 })).toHaveLength(ROUNDS);
   expect((await store.sessions.list("capped")).length).toBe(3);
+  expect([sum("seated"), (await store.sessions.list("seats")).length]).toEqual([3, 3]);
   expect((await store.subjects.read("ada")).tokenVersion).toBe(1 + processes * ROUNDS);
 
   const entries = await store.log.read("log", 0, 10_000);

@@ -9,6 +9,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import { isBusy, openSqliteDatabase } from "../src/driver/sqlite-database.js";
 
 const HOUR_MS = 3_600_000;
+const NO_CAP = { limit: 0, whenFull: "evict-oldest" } as const;
 const ada: LimitHolder = { kind: "user", id: "ada" };
 const once: BucketCell = { kind: "bucket", id: "tier", capacity: 1, intervalMs: HOUR_MS, cost: 1 };
 const folder = mkdtempSync(join(tmpdir(), "portcullis-sql-"));
@@ -166,7 +167,12 @@ describe("an open database", () => {
     const frontier = new Uint8Array([1, 2, 3]);
     await store.log.append("log", () => ({ entries: [], frontier }));
     expect(await store.log.head("log")).toEqual({ size: 0, frontier });
-    expect(await store.subjects.setDisabled("ada", true)).toEqual({ tokenVersion: 1, passwordVersion: 1, disabled: true });
+    expect(await store.subjects.setDisabled("ada", true)).toEqual({
+      tokenVersion: 1,
+      passwordVersion: 1,
+      claimsVersion: 1,
+      disabled: true,
+    });
     database.close();
   });
 
@@ -201,14 +207,15 @@ describe("an open database", () => {
       await store.tickets.put(`short ${index}`, "v", 10);
       await store.counters.add(`short ${index}`, 1, { limit: 1, windowMs: 10 });
       await store.limits.consume({ kind: "user", id: `short ${index}`, cells: [{ ...once, intervalMs: 10 }] });
-      await store.sessions.create({ id: `short ${index}`, subjectId: `ada ${index}`, refreshHash: "h", ttlMs: 10, data: "" }, 3);
+      const [ttlMs, idleMs] = index % 2 === 0 ? [10, 0] : [HOUR_MS, 10];
+      await store.sessions.create({ id: `short ${index}`, subjectId: `ada ${index}`, refreshHash: "h", ttlMs, idleMs, data: "" }, NO_CAP);
     }
     clock.advance(10);
     for (let index = 0; index < 64; index += 1) {
       await store.tickets.put(`long ${index}`, "v", HOUR_MS);
       await store.counters.add(`long ${index}`, 1, { limit: 1, windowMs: HOUR_MS });
       await store.limits.consume({ kind: "user", id: `long ${index}`, cells: [once] });
-      await store.sessions.create({ id: `long ${index}`, subjectId: "bob", refreshHash: "h", ttlMs: HOUR_MS, data: "" }, 0);
+      await store.sessions.create({ id: `long ${index}`, subjectId: "bob", refreshHash: "h", ttlMs: HOUR_MS, idleMs: 0, data: "" }, NO_CAP);
     }
     for (const table of ["tickets", "counters", "limits", "sessions"]) {
       expect([table, database.prepare(`SELECT count(*) AS count FROM portcullis_${table}`).all()]).toMatchObject([table, [{ count: 64 }]]);

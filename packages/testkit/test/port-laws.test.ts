@@ -39,7 +39,8 @@ describe("the port laws", () => {
   }
 });
 
-describe("the port laws reject a store whose", () => {
+// At once: what loses a message is found out by waiting for it.
+describe("the port laws reject a store whose", { concurrent: true }, () => {
   for (const { mistake, breaks, port, host } of storeMutants) {
     test(`${mistake} (${breaks.join(", ")})`, async () => {
       const laws = portLaws[port].filter(({ id }) => breaks.includes(id));

@@ -59,6 +59,11 @@ export interface ApiKeyRing {
   list(caller: Principal): Promise<AuthResult<readonly ApiKeyInfo[]>>;
   /** Ends a key of the caller at once; `notFound` for any other, whether or not it exists. */
   revoke(caller: Principal, keyId: string): Promise<AuthResult<{ readonly keyId: string }>>;
+  /**
+   * Exchanges a key of the caller for a new one with its name, rights and end, which the caller must still have; the old one ends at
+   * once. `notFound` for a key that is not the caller's, or ended.
+   */
+  rotate(caller: Principal, keyId: string): Promise<AuthResult<CreatedApiKey>>;
   /** Who calls with this key. @throws {StoreUnavailable} */
   authenticate(key: string): Promise<AuthResult<ApiKeyPrincipal>>;
   /** Who calls with a key that was authenticated before, as the store has it now. @throws {StoreUnavailable} */
@@ -110,35 +115,37 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
     return ok(freezePrincipal(principal) as ApiKeyPrincipal); // a copy of what went in
   }
 
+  async function create(caller: Principal, key: NewApiKey): Promise<AuthResult<CreatedApiKey>> {
+    // Nor does a trusted caller for somebody: the key would outlive its say, and may more than it was trusted with.
+    if (caller.type !== "user" || caller.via !== undefined)
+      return denied(problems.forbidden({ detail: "Only people make API keys. Log in to make one." }));
+    const problem = refusalOf(caller, key);
+    if (problem !== undefined) return denied(problem);
+    const text = createApiKeyText(settings.apiKeys, random);
+    const data: KeyData = { roles: key.roles ?? caller.roles, scopes: key.scopes ?? caller.scopes };
+    const createdAt = clock.now();
+    const record: ApiKeyRecord = {
+      id: text.id,
+      ownerId: caller.id,
+      name: key.name,
+      hash: hashOf(text, peppers.current),
+      pepperId: peppers.current.id,
+      lastFour: text.lastFour,
+      createdAt,
+      expiresAt: key.ttlMs === undefined ? undefined : createdAt + key.ttlMs,
+      revokedAt: undefined,
+      lastUsedAt: undefined,
+      data: JSON.stringify(data),
+    };
+    // 96 random bits met twice: the random source is broken, and nothing made with it may be given out.
+    if (!(await store.apiKeys.insert(record))) return denied(problems.internal());
+    instruments.issuedApiKey();
+    instruments.emit({ kind: "api_key_created", userId: caller.id, keyId: text.id });
+    return ok(Object.freeze({ info: toInfo(record), key: text.text }));
+  }
+
   return Object.freeze({
-    async create(caller: Principal, key: NewApiKey): Promise<AuthResult<CreatedApiKey>> {
-      // Nor does a trusted caller for somebody: the key would outlive its say, and may more than it was trusted with.
-      if (caller.type !== "user" || caller.via !== undefined)
-        return denied(problems.forbidden({ detail: "Only people make API keys. Log in to make one." }));
-      const problem = refusalOf(caller, key);
-      if (problem !== undefined) return denied(problem);
-      const text = createApiKeyText(settings.apiKeys, random);
-      const data: KeyData = { roles: key.roles ?? caller.roles, scopes: key.scopes ?? caller.scopes };
-      const createdAt = clock.now();
-      const record: ApiKeyRecord = {
-        id: text.id,
-        ownerId: caller.id,
-        name: key.name,
-        hash: hashOf(text, peppers.current),
-        pepperId: peppers.current.id,
-        lastFour: text.lastFour,
-        createdAt,
-        expiresAt: key.ttlMs === undefined ? undefined : createdAt + key.ttlMs,
-        revokedAt: undefined,
-        lastUsedAt: undefined,
-        data: JSON.stringify(data),
-      };
-      // 96 random bits met twice: the random source is broken, and nothing made with it may be given out.
-      if (!(await store.apiKeys.insert(record))) return denied(problems.internal());
-      instruments.issuedApiKey();
-      instruments.emit({ kind: "api_key_created", userId: caller.id, keyId: text.id });
-      return ok(Object.freeze({ info: toInfo(record), key: text.text }));
-    },
+    create,
     async list(caller: Principal): Promise<AuthResult<readonly ApiKeyInfo[]>> {
       if (caller.type !== "user") return denied(problems.forbidden());
       return ok(Object.freeze((await store.apiKeys.list(caller.id)).map(toInfo)));
@@ -149,6 +156,25 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
       instruments.revoked("api_key");
       instruments.emit({ kind: "api_key_revoked", userId: caller.id, keyId });
       return ok({ keyId });
+    },
+    async rotate(caller: Principal, keyId: string): Promise<AuthResult<CreatedApiKey>> {
+      if (caller.type !== "user") return denied(problems.forbidden());
+      const old = await store.apiKeys.find(keyId);
+      const now = clock.now();
+      const isLive = old?.revokedAt === undefined && (old?.expiresAt === undefined || now < old.expiresAt);
+      if (old === undefined || old.ownerId !== caller.id || !isLive) return denied(problems.notFound());
+      const { roles, scopes } = dataOf(old);
+      const ttl = old.expiresAt === undefined ? {} : { ttlMs: old.expiresAt - now };
+      const created = await create(caller, { name: old.name, roles, ...(scopes === undefined ? {} : { scopes }), ...ttl });
+      if (created.kind === "denied") return created;
+      // Of parallel rotations one ends the old key; what the others made must not live beside it.
+      if (await store.apiKeys.revoke(keyId, caller.id)) {
+        instruments.revoked("api_key");
+        instruments.emit({ kind: "api_key_revoked", userId: caller.id, keyId });
+        return created;
+      }
+      await store.apiKeys.revoke(created.value.info.id, caller.id);
+      return denied(problems.notFound());
     },
     async authenticate(key: string): Promise<AuthResult<ApiKeyPrincipal>> {
       const text = parseApiKeyText(key, settings.apiKeys);

@@ -45,6 +45,20 @@ export function apiKeyRoutes(auth: Auth, prefix: string, signedIn: Guard): reado
       },
     }),
     defineRoute({
+      method: "POST",
+      path: `${prefix}/api-keys/:id/rotate`,
+      operationId: "authRotateApiKey",
+      summary: "Exchange an API key for a new one with the same rights; the old one ends",
+      tags,
+      guards: [signedIn],
+      input: { params: schemas.apiKeyParams },
+      responses: { 201: { description: "The new key.", schema: schemas.createdApiKeyResponse } },
+      async handle(_request, { facts, params }) {
+        const created = valueOf(await auth.apiKeys.rotate(principalOf(facts), params.id));
+        return answer(201, schemas.createdApiKeyResponse, { ...apiKeyBody(created.info), key: created.key });
+      },
+    }),
+    defineRoute({
       method: "DELETE",
       path: `${prefix}/api-keys/:id`,
       operationId: "authRevokeApiKey",

@@ -1,11 +1,19 @@
 import { invalidOption, type Route } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
+import type { AccountMail } from "../accounts/create-account-mail.js";
+import { accountMailRoutes, registrationRoutes, type RegistrationOptions } from "./account-mail-routes.js";
 import { apiKeyRoutes } from "./api-key-routes.js";
+import { internalsOf } from "../auth-internals.js";
 import { authenticate } from "./authenticate.js";
+import { csrfRoutes } from "./csrf-route.js";
+import { jwksRoute } from "./jwks-route.js";
 import { loginRoutes } from "./login-routes.js";
 import { passwordRoutes } from "./password-routes.js";
 import { sessionRoutes } from "./session-routes.js";
 import { type SetupOptions, setupRoute } from "./setup-route.js";
+import { socketTicketRoutes } from "./socket-ticket-routes.js";
+import type { SocketTickets } from "../socket-tickets/create-socket-tickets.js";
+import { type IntrospectionOptions, tokenRoutes } from "./token-routes.js";
 
 /** Options of {@link authRoutes}. */
 export interface AuthRoutesOptions {
@@ -16,15 +24,25 @@ export interface AuthRoutesOptions {
    * operator only. Not offered by default.
    */
   readonly setup?: SetupOptions;
+  /** Offers `POST /ws-ticket`. */
+  readonly socketTickets?: SocketTickets;
+  /** Offers `POST /introspect` (RFC 7662) to services that these guards let in. Not offered by default. */
+  readonly introspection?: IntrospectionOptions;
+  /** Offers password reset and the verification of addresses by letter. Not offered by default. */
+  readonly accountMail?: AccountMail;
+  /** Lets anybody with an address make an account with these roles; needs `accountMail`. Not offered by default. */
+  readonly registration?: RegistrationOptions;
 }
 
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /**
  * The routes of authentication, to be mounted with any adapter: login, refresh, logout, logout-all, me, change-password,
- * API keys, and setup where it is asked for. Each brings its own `authenticate` guard.
+ * API keys, revocation of tokens (RFC 7009), introspection and setup where they are asked for, and the public keys at
+ * `/.well-known/jwks.json`, whatever the prefix, where there are any. Each brings its own guards.
  *
- * @throws {ConfigurationError} `invalid_option`: the prefix is no path, or the setup token is weak.
+ * @throws {ConfigurationError} `invalid_option`: the prefix is no path, or not where the refresh cookie is sent
+ *   (`cookies.refreshPath`), the setup token is weak, or nothing guards introspection.
  * @example
  * ```ts
  * import { randomBytes } from "node:crypto";
@@ -48,17 +66,32 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup } = options;
+  const { prefix = "/auth", setup, socketTickets, introspection, accountMail, registration } = options;
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
+  requireRefreshPath(auth, prefix);
   const signedIn = authenticate(auth, { required: true });
   // For the routes that somebody whose password must be changed may use.
   const restricted = authenticate(auth, { required: true, mustChangePassword: "allow" });
 
   return Object.freeze([
     ...loginRoutes(auth, prefix),
+    ...csrfRoutes(auth, prefix, restricted),
     ...sessionRoutes(auth, prefix, signedIn, restricted),
     ...passwordRoutes(auth, prefix, restricted),
     ...apiKeyRoutes(auth, prefix, signedIn),
+    ...(socketTickets === undefined ? [] : socketTicketRoutes(socketTickets, prefix, signedIn)),
+    ...tokenRoutes(auth, prefix, introspection),
+    ...(internalsOf("authRoutes", auth).settings.signing === undefined ? [] : [jwksRoute(auth)]),
+    ...(accountMail === undefined ? [] : accountMailRoutes(accountMail, prefix)),
+    ...(registration === undefined ? [] : registrationRoutes(accountMail?.registration, prefix, registration)),
     ...(setup === undefined ? [] : [setupRoute(auth, `${prefix}/setup`, setup)]),
   ]);
+}
+
+// A browser would never send the refresh cookie to routes elsewhere.
+function requireRefreshPath(auth: Auth, prefix: string): void {
+  const { cookies } = internalsOf("authRoutes.auth", auth);
+  const path = prefix === "" ? "/" : prefix;
+  if (cookies === undefined || cookies.settings.refreshPath === path) return;
+  throw invalidOption("authRoutes.prefix", prefix, `what cookies.refreshPath of createAuth says: ${cookies.settings.refreshPath}`);
 }

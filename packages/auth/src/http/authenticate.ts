@@ -1,20 +1,30 @@
 import {
   ALLOW,
+  type ApiKeyPrincipal,
   deny,
+  freezePrincipal,
   type Guard,
   type GuardRequest,
+  type HeaderField,
   invalidOption,
   type MaybePromise,
   type Principal,
   principalFact,
   type Problem,
   problems,
+  subjectOf,
   type Verdict,
 } from "@portcullis/core";
-import type { AuthResult } from "../auth-result.js";
+import { internalsOf } from "../auth-internals.js";
+import { ok, type AuthResult } from "../auth-result.js";
+import { NO_COOKIES, type OurCookies } from "../cookies/read-cookies.js";
 import type { Auth } from "../create-auth.js";
+import { oneOf } from "../settings/option-checks.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
-import { credentialOf } from "./credentials.js";
+import { credentialFact, type CredentialUsed } from "./credential-fact.js";
+import { credentialOf, type PresentedCredential } from "./credentials.js";
+import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
+import { isLogout } from "./logout-path.js";
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions {
@@ -25,20 +35,38 @@ export interface AuthenticateOptions {
    * needs to get out of it, and for a guard in front of all routes behind which each route has its own.
    */
   readonly mustChangePassword?: "deny" | "allow";
+  /**
+   * Whether requests that use the session cookie and may change something are checked for forgery; default `enforce`. `skip` is for
+   * whoever mounts `requireCsrf` separately. Without the option `cookies` of `createAuth` there is nothing to check.
+   */
+  readonly csrf?: "enforce" | "skip";
 }
 
 const UNAUTHENTICATED = deny(problems.unauthenticated());
 const PASSWORD_CHANGE_REQUIRED = deny(problems.passwordChangeRequired());
 const AMBIGUOUS = deny(problems.ambiguousCredentials());
 const INVALID = refused(problems.invalidToken());
+// Takes no cookie away: ours would go and the planted one stay.
+const AMBIGUOUS_SESSION = refused(problems.ambiguousSession());
+const BY_COOKIE: CredentialUsed = Object.freeze({ source: "cookie" });
+const BY_FIELD = Object.freeze({
+  authorization: Object.freeze({ source: "authorization" }),
+  "x-api-key": Object.freeze({ source: "x-api-key" }),
+} satisfies Record<string, CredentialUsed>);
 
 /**
- * Publishes who is calling under `principalFact`, frozen, and the verified token under `accessTokenFact`.
+ * Publishes who is calling under `principalFact`, frozen, the verified token under `accessTokenFact` and where it was found under
+ * `credentialFact`.
+ *
+ * Looked for in this order: the session cookie (where `createAuth` was told of cookies), `Authorization: Bearer` (with dots a token,
+ * without an API key) or `X-API-Key`, nothing; never in the query. With a cookie and a header field both must be good and name the
+ * same user; the cookie counts, so that the request is checked for forgery (403, 1104).
  *
  * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
- * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), 400 for several credentials, 403 for a password
- * that must be changed. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the
- * store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
+ * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
+ * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
+ * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
+ * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
  *
  * @throws {ConfigurationError} `invalid_option`: `required` is not given.
  * @example
@@ -66,54 +94,124 @@ const INVALID = refused(problems.invalidToken());
  * ```
  */
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
-  const { required, mustChangePassword = "deny" } = options ?? {};
+  const { required, mustChangePassword = "deny", csrf = "enforce" } = options ?? {};
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
+  oneOf("authenticate.csrf", csrf, ["enforce", "skip"]);
+  const { cookies, instruments } = internalsOf("authenticate.auth", auth);
+  const badSession = (problem: Problem): Verdict =>
+    refused(problem, cookies === undefined ? undefined : ["set-cookie", cookies.sessionCleared]);
 
   const restricted = (principal: Principal): boolean =>
     mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
 
-  function takeToken(request: GuardRequest, result: AuthResult<AccessToken>): Verdict {
-    if (result.kind === "denied") return refused(result.problem);
-    const { principal } = result.value;
-    if (restricted(principal)) return PASSWORD_CHANGE_REQUIRED;
-    request.facts.set(principalFact, principal);
-    request.facts.set(accessTokenFact, result.value);
+  function ambiguousSession(): Verdict {
+    instruments.failed("token", "ambiguous_session");
+    return AMBIGUOUS_SESSION;
+  }
+
+  function acceptToken(request: GuardRequest, token: AccessToken, used: CredentialUsed): Verdict {
+    if (restricted(token.principal)) return PASSWORD_CHANGE_REQUIRED;
+    request.facts.set(principalFact, token.principal);
+    request.facts.set(accessTokenFact, token);
+    request.facts.set(credentialFact, used);
     return ALLOW;
   }
 
-  async function takeApiKey(request: GuardRequest, key: string): Promise<Verdict> {
-    const result = await auth.apiKeys.authenticate(key);
-    if (result.kind === "denied") return refused(result.problem);
-    const { keyId } = result.value;
-    request.facts.set(principalFact, result.value);
-    return { kind: "allow", settle: () => auth.apiKeys.noteUse(keyId) };
+  function acceptApiKey(request: GuardRequest, principal: ApiKeyPrincipal, used: CredentialUsed): Verdict {
+    request.facts.set(principalFact, principal);
+    request.facts.set(credentialFact, used);
+    return { kind: "allow", settle: () => auth.apiKeys.noteUse(principal.keyId) };
+  }
+
+  function checkField(request: GuardRequest, presented: Presented): MaybePromise<Verdict> {
+    const used = BY_FIELD[presented.source];
+    return presented.kind === "access_token"
+      ? after(auth.verifyAccessToken(presented.token), (result) => {
+          if (result.kind === "ok") return acceptToken(request, result.value, used);
+          return !required && isLogout(auth, request) ? ALLOW : refused(result.problem);
+        })
+      : after(auth.apiKeys.authenticate(presented.key), (result) =>
+          result.kind === "denied" ? refused(result.problem) : acceptApiKey(request, result.value, used),
+        );
+  }
+
+  // Whom a header field names that came beside a cookie.
+  function whoseField(presented: Presented): MaybePromise<AuthResult<Principal>> {
+    if (presented.kind === "api_key") return auth.apiKeys.authenticate(presented.key);
+    return after(auth.verifyAccessToken(presented.token), (result) => (result.kind === "denied" ? result : ok(result.value.principal)));
+  }
+
+  function acceptSession(request: GuardRequest, jar: OurCookies, token: AccessToken): Verdict {
+    if (csrf === "enforce" && cookies !== undefined) {
+      const acting = { userId: token.principal.id, sessionId: token.sessionId };
+      const denial = sessionCsrfDenial(request, cookies, instruments, jar, acting);
+      if (denial !== undefined) return denial;
+    }
+    return acceptToken(request, bySession(token), BY_COOKIE);
+  }
+
+  function checkSession(request: GuardRequest, jar: OurCookies, session: string, presented: Presented | undefined): MaybePromise<Verdict> {
+    return after(auth.verifyAccessToken(session), (own): MaybePromise<Verdict> => {
+      if (own.kind === "denied") return badSession(own.problem);
+      if (presented === undefined) return acceptSession(request, jar, own.value);
+      return after(whoseField(presented), (other) => {
+        if (other.kind === "denied") return refused(other.problem);
+        return isSameUser(own.value, other.value) ? acceptSession(request, jar, own.value) : ambiguousSession();
+      });
+    });
+  }
+
+  // Somebody was authenticated before: only the options of this guard are still to be applied.
+  function checkAgain(request: GuardRequest, known: Principal): Verdict {
+    const denial = csrf === "enforce" && cookies !== undefined ? csrfDenial(request, cookies, instruments, "authenticated") : undefined;
+    return denial ?? (restricted(known) ? PASSWORD_CHANGE_REQUIRED : ALLOW);
   }
 
   return Object.freeze({
     name: "authenticate",
     check(request: GuardRequest): MaybePromise<Verdict> {
       const known = request.facts.get(principalFact);
-      if (known !== undefined) return restricted(known) ? PASSWORD_CHANGE_REQUIRED : ALLOW;
-      const credential = credentialOf(request);
-      switch (credential.kind) {
-        case "none":
-          return required ? UNAUTHENTICATED : ALLOW;
-        case "ambiguous":
-          return AMBIGUOUS;
-        case "unreadable":
-          return INVALID;
-        case "api_key":
-          return takeApiKey(request, credential.key);
-        case "access_token": {
-          const result = auth.verifyAccessToken(credential.token);
-          return result instanceof Promise ? result.then((settled) => takeToken(request, settled)) : takeToken(request, result);
-        }
-      }
+      if (known !== undefined) return checkAgain(request, known);
+      const found = credentialOf(request);
+      if (found.kind === "ambiguous") return AMBIGUOUS;
+      if (found.kind === "unreadable") return INVALID;
+      const presented = found.kind === "none" ? undefined : found;
+      const jar = cookies === undefined || (!required && cookies.isProofRoute(request)) ? NO_COOKIES : cookies.read(request);
+      if (jar === "ambiguous") return ambiguousSession();
+      if (jar.session !== undefined) return checkSession(request, jar, jar.session, presented);
+      if (presented === undefined) return required ? UNAUTHENTICATED : ALLOW;
+      return checkField(request, presented);
     },
   });
 }
 
+type Presented = Extract<PresentedCredential, { readonly kind: "access_token" | "api_key" }>;
+
+// Without a promise where there is none: the hot path costs no microtask.
+function after<T, U>(value: MaybePromise<T>, next: (settled: T) => MaybePromise<U>): MaybePromise<U> {
+  return value instanceof Promise ? value.then(next) : next(value);
+}
+
+// A service or system may have the id of a user without being that user.
+function isSameUser({ principal }: AccessToken, other: Principal): boolean {
+  return (other.type === "user" || other.type === "apiKey") && subjectOf(other) === principal.id;
+}
+
+const sessions = new WeakMap<AccessToken, AccessToken>();
+
+// The same token says `token` in a header field and `session` in a cookie. Made once for each that the verifier remembers.
+function bySession(token: AccessToken): AccessToken {
+  const known = sessions.get(token);
+  if (known !== undefined) return known;
+  const principal = freezePrincipal({ ...token.principal, authMethod: "session" }) as AccessToken["principal"]; // a copy of a user
+  const session = Object.freeze({ ...token, principal });
+  sessions.set(token, session);
+  return session;
+}
+
 /** A denial of a credential that was sent (RFC 6750 §3.1). */
-export function refused(problem: Problem): Verdict {
-  return problem.status === 401 ? deny(problem, [["www-authenticate", 'Bearer error="invalid_token"']]) : deny(problem);
+export function refused(problem: Problem, further?: HeaderField): Verdict {
+  if (problem.status !== 401) return deny(problem);
+  const challenge: HeaderField = ["www-authenticate", 'Bearer error="invalid_token"'];
+  return deny(problem, further === undefined ? [challenge] : [challenge, further]);
 }

@@ -1,6 +1,7 @@
 import { defineRoute, type Guard, type Route } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { clientOf } from "./client-context.js";
+import { deliveryAsCame } from "./delivery.js";
 import { SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
 import { tokensAnswer } from "./token-answer.js";
@@ -20,7 +21,8 @@ export function passwordRoutes(auth: Auth, prefix: string, restricted: Guard): r
       responses: { 200: { description: "Tokens of a new session.", schema: schemas.tokensResponse } },
       async handle(request, { facts, body }) {
         const change = { currentPassword: body.current_password, newPassword: body.new_password };
-        return tokensAnswer(valueOf(await auth.changePassword(tokenOf(facts), change, clientOf(request, facts))));
+        const tokens = valueOf(await auth.changePassword(tokenOf(facts), change, clientOf(request, facts)));
+        return tokensAnswer(tokens, deliveryAsCame(auth, facts));
       },
     }),
   ];

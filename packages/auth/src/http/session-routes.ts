@@ -1,26 +1,19 @@
 import { defineRoute, type Guard, ProblemError, problems, type Route, subjectOf } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { accessTokenFact } from "../tokens/access-token.js";
+import { deliveryAsCame } from "./delivery.js";
+import { logoutRoute } from "./logout-route.js";
 import { answer, principalOf, tokenOf, userBody, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
+import { sessionListRoutes } from "./session-list-routes.js";
+import { withCookies } from "./token-answer.js";
 
 /** The caller, and the caller's sessions. @param restricted Lets in who has to change the password first, too. */
 export function sessionRoutes(auth: Auth, prefix: string, signedIn: Guard, restricted: Guard): readonly Route[] {
   const tags = ["auth"];
   return [
-    defineRoute({
-      method: "POST",
-      path: `${prefix}/logout`,
-      operationId: "authLogout",
-      summary: "End this session",
-      tags,
-      guards: [restricted],
-      responses: { 200: { description: "The session and its tokens are ended.", schema: schemas.messageResponse } },
-      async handle(_request, { facts }) {
-        await auth.logout(tokenOf(facts));
-        return answer(200, schemas.messageResponse, { message: "Logged out" });
-      },
-    }),
+    logoutRoute(auth, `${prefix}/logout`, restricted),
+    ...sessionListRoutes(auth, prefix, signedIn),
     defineRoute({
       method: "POST",
       path: `${prefix}/logout-all`,
@@ -31,11 +24,12 @@ export function sessionRoutes(auth: Auth, prefix: string, signedIn: Guard, restr
       responses: { 200: { description: "All tokens issued so far are refused.", schema: schemas.logoutAllResponse } },
       async handle(_request, { facts }) {
         const { tokenVersion } = valueOf(await auth.logoutAll(tokenOf(facts)));
-        return answer(200, schemas.logoutAllResponse, {
+        const done = answer(200, schemas.logoutAllResponse, {
           message: "All sessions terminated",
           sessions_invalidated: true,
           token_version: tokenVersion,
         });
+        return withCookies(done, deliveryAsCame(auth, facts)?.cleared ?? []);
       },
     }),
     defineRoute({

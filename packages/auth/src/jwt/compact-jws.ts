@@ -1,20 +1,21 @@
-// Signs and verifies our own tokens: HS256, compact serialisation (RFC 7515 §7.1), nothing else. Synchronous node:crypto on
-// purpose: WebCrypto shares libuv's thread pool with password hashing, and a verification would wait behind queued hashes.
+// Signs and verifies our own tokens in the compact serialisation (RFC 7515 §7.1). Synchronous node:crypto on purpose: WebCrypto
+// shares libuv's thread pool with password hashing, and a verification would wait behind queued hashes.
 
-import { createHmac, timingSafeEqual, type KeyObject } from "node:crypto";
-import { JsonRefused, parseStrictJson, type JsonValue } from "@portcullis/core";
 import { AuthError } from "../errors.js";
-import { isCanonicalBase64Url } from "./base64url.js";
+import { hmacKey, type JwsKey } from "./jws-key.js";
+import { encodeSegment, MAX_TOKEN_CHARACTERS, readSegment, type JwsClaims } from "./jws-segment.js";
 import type { RingSecret, SecretRing } from "./secret-ring.js";
+import type { SigningRing } from "./signing-keys.js";
+
+export { SIGNATURE_CHARACTERS } from "./jws-key.js";
+export type { JwsClaims } from "./jws-segment.js";
 
 /** Why a token was refused before its claims were looked at. */
 export type JwsRefusal = "malformed" | "unknown_key" | "bad_signature";
 
-/** The members of a token's payload. */
-export type JwsClaims = { readonly [name: string]: JsonValue };
-
-/** A token that one of our secrets signed, or why it is none. */
+/** A token that one of our keys signed, or why it is none. */
 export type OpenedJws =
+  /** `secret`: the one that signed; under a key pair, the one that the keyed hashes among the claims were made with. */
   | { readonly kind: "opened"; readonly claims: JwsClaims; readonly secret: RingSecret }
   | { readonly kind: "refused"; readonly reason: JwsRefusal };
 
@@ -26,26 +27,47 @@ export interface CompactJws {
   open(token: string): OpenedJws;
 }
 
-const ALGORITHM = "HS256";
-/** Longer texts are refused unread: a bound on what a stranger can make us hash. */
-export const MAX_TOKEN_CHARACTERS = 8192;
-/** Of HMAC-SHA-256: 32 bytes. */
-export const SIGNATURE_CHARACTERS = 43;
-const SHAPE = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]{43}$/;
-
 /**
- * @param type The `typ` header (RFC 8725 §3.11): a token of another kind is refused, though the same secret signed it.
+ * @param type The `typ` header (RFC 8725 §3.11): a token of another kind is refused, though the same key signed it.
+ * @param signing Where given, its first key signs, and what its keys or the secrets signed is accepted. Otherwise HS256 only.
  */
-export function createCompactJws(ring: SecretRing, type: string): CompactJws {
+export function createCompactJws(ring: SecretRing, type: string, signing?: SigningRing): CompactJws {
+  const secretKeys = ring.all.map(hmacKey);
+  const keys: readonly JwsKey[] = [...secretKeys, ...(signing?.all ?? [])];
+  const keyById = new Map(keys.map((key) => [key.id, key]));
   // Our own headers are constant: recognising the text saves parsing it.
-  const headerOf = (secret: RingSecret): string => encode({ alg: ALGORITHM, typ: type, kid: secret.id });
-  const ownHeader = headerOf(ring.current);
-  const secretByHeader = new Map(ring.all.map((secret) => [headerOf(secret), [secret] as const]));
+  const headerOf = ({ algorithm, id }: JwsKey): string => encodeSegment({ alg: algorithm, typ: type, kid: id });
+  const keysByHeader = new Map(keys.map((key) => [headerOf(key), [key] as const]));
+  const signer = signing?.current ?? secretKeys[0];
+  if (signer === undefined) throw new Error("A ring of secrets is empty."); // createSecretRing makes none
+  const ownHeader = headerOf(signer);
+  const ownPrefix = `${ownHeader}.`;
+
+  // A header we did not write, e.g. of another service with the same secret. Members beyond these three are refused rather
+  // than ignored: `crit` and `b64` change what is signed (RFC 7797), `jku`, `jwk`, `x5u` and `x5c` name the sender's own key.
+  function keysOf(header: string): readonly JwsKey[] | OpenedJws {
+    const known = keysByHeader.get(header);
+    if (known !== undefined) return known;
+    const members = readSegment(header);
+    if (members === undefined) return MALFORMED;
+    const { alg, typ, kid, ...others } = members;
+    if (typ !== type || Object.keys(others).length > 0) return MALFORMED;
+    // Without a key's name the secrets are tried, which are few; a key pair must be named.
+    if (kid === undefined) return alg === "HS256" ? secretKeys : MALFORMED;
+    const key = typeof kid === "string" ? keyById.get(kid) : undefined;
+    if (key === undefined) return UNKNOWN_KEY;
+    return alg === key.algorithm ? [key] : MALFORMED;
+  }
+
+  // A key pair makes no keyed hashes.
+  function hashingSecret({ pwd_kid: id }: JwsClaims): RingSecret | undefined {
+    return typeof id === "string" ? ring.byId(id) : ring.current;
+  }
 
   return Object.freeze({
     sign(claims: JwsClaims): string {
-      const input = `${ownHeader}.${encode(claims)}`;
-      const token = `${input}.${mac(ring.current.key, input).toString("base64url")}`;
+      const input = `${ownHeader}.${encodeSegment(claims)}`;
+      const token = `${input}.${signer.sign(input)}`;
       if (token.length > MAX_TOKEN_CHARACTERS) {
         throw new AuthError(
           "token_too_large",
@@ -55,21 +77,27 @@ export function createCompactJws(ring: SecretRing, type: string): CompactJws {
       return token;
     },
     open(token: string): OpenedJws {
-      if (token.length > MAX_TOKEN_CHARACTERS || !SHAPE.test(token)) return MALFORMED;
-      const headerEnd = token.indexOf(".");
-      const payloadEnd = token.length - SIGNATURE_CHARACTERS - 1;
-      const header = token.slice(0, headerEnd);
-      const payload = token.slice(headerEnd + 1, payloadEnd);
-      const signature = token.slice(payloadEnd + 1);
-      if (!isCanonicalBase64Url(payload) || !isCanonicalBase64Url(signature)) return MALFORMED;
-      const candidates = secretByHeader.get(header) ?? secretsForForeignHeader(header, type, ring);
-      if (typeof candidates === "string") return candidates === "malformed" ? MALFORMED : UNKNOWN_KEY;
-      const input = token.slice(0, payloadEnd);
-      const expected = Buffer.from(signature, "base64url");
-      const secret = candidates.find(({ key }) => timingSafeEqual(mac(key, input), expected)); // both 32 bytes by SHAPE
-      if (secret === undefined) return BAD_SIGNATURE;
-      const claims = parseObject(payload);
-      return claims === undefined ? MALFORMED : { kind: "opened", claims, secret };
+      if (token.length > MAX_TOKEN_CHARACTERS) return MALFORMED;
+      const isOwn = token.startsWith(ownPrefix);
+      const headerEnd = isOwn ? ownHeader.length : token.indexOf(".");
+      const inputEnd = token.indexOf(".", headerEnd + 1);
+      // Three parts, none of them empty: -1 is "not found".
+      if (headerEnd < 1 || inputEnd < headerEnd + 2 || token.includes(".", inputEnd + 1)) return MALFORMED;
+      const input = token.slice(0, inputEnd);
+      const signature = token.slice(inputEnd + 1);
+      let key: JwsKey | undefined = signer;
+      if (isOwn) {
+        if (!signer.verifies(input, signature)) return BAD_SIGNATURE;
+      } else {
+        const candidates = keysOf(token.slice(0, headerEnd));
+        if ("kind" in candidates) return candidates;
+        key = candidates.find((candidate) => candidate.verifies(input, signature));
+        if (key === undefined) return BAD_SIGNATURE;
+      }
+      const claims = readSegment(token.slice(headerEnd + 1, inputEnd));
+      if (claims === undefined) return MALFORMED;
+      const secret = key.secret ?? hashingSecret(claims);
+      return secret === undefined ? UNKNOWN_KEY : { kind: "opened", claims, secret };
     },
   });
 }
@@ -77,35 +105,3 @@ export function createCompactJws(ring: SecretRing, type: string): CompactJws {
 const MALFORMED: OpenedJws = Object.freeze({ kind: "refused", reason: "malformed" });
 const UNKNOWN_KEY: OpenedJws = Object.freeze({ kind: "refused", reason: "unknown_key" });
 const BAD_SIGNATURE: OpenedJws = Object.freeze({ kind: "refused", reason: "bad_signature" });
-
-// A header we did not write, e.g. of another service with the same secret. Members beyond these three are refused rather
-// than ignored: `crit` and `b64` change what is signed (RFC 7797), `jku`, `jwk`, `x5u` and `x5c` name the sender's own key.
-function secretsForForeignHeader(header: string, type: string, ring: SecretRing): readonly RingSecret[] | "malformed" | "unknown_key" {
-  if (!isCanonicalBase64Url(header)) return "malformed";
-  const members = parseObject(header);
-  if (members === undefined) return "malformed";
-  const { alg, typ, kid, ...others } = members;
-  if (alg !== ALGORITHM || typ !== type || Object.keys(others).length > 0) return "malformed";
-  if (kid === undefined) return ring.all;
-  const secret = typeof kid === "string" ? ring.byId(kid) : undefined;
-  return secret === undefined ? "unknown_key" : [secret];
-}
-
-function parseObject(segment: string): JwsClaims | undefined {
-  try {
-    const value = parseStrictJson(Buffer.from(segment, "base64url"));
-    // Neither null, nor an array, nor a primitive: an object of members.
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JwsClaims) : undefined;
-  } catch (error) {
-    if (error instanceof JsonRefused) return undefined;
-    throw error;
-  }
-}
-
-function encode(members: JwsClaims): string {
-  return Buffer.from(JSON.stringify(members), "utf8").toString("base64url");
-}
-
-function mac(key: KeyObject, input: string): Buffer {
-  return createHmac("sha256", key).update(input).digest();
-}

@@ -2,6 +2,7 @@
 
 import { createHash, createHmac, createSecretKey, type KeyObject } from "node:crypto";
 import { invalidOption } from "@portcullis/core";
+import { isKeyMaterial } from "./key-material.js";
 
 /** One secret, ready for use. */
 export interface RingSecret {
@@ -22,10 +23,8 @@ const MIN_CHARACTERS = 32;
 const MIN_DISTINCT = 8;
 const MAX_SECRETS = 8;
 const HMAC_BLOCK_BYTES = 64;
-// A public key used as an HMAC secret is the classic algorithm confusion (RFC 8725 §2.1): everybody knows it.
-const KEY_MATERIAL = /-----BEGIN|---- BEGIN|"kty"|ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-/i;
-// The first bytes of DER keys and certificates in base64, with a byte order mark or white space before them.
-const DER = /^[\s\uFEFF]*(?:MII[A-J]|MIG[a-z]|MFkw|MFYw|MHYw|MCow|MCww)/;
+// What could not be read in the encoding it was written in. HMAC would take different texts with it for one key.
+const UNREADABLE = /[\uFFFD\p{Surrogate}]/u;
 
 /**
  * Parses secrets.
@@ -36,7 +35,7 @@ const DER = /^[\s\uFEFF]*(?:MII[A-J]|MIG[a-z]|MFkw|MFYw|MHYw|MCow|MCww)/;
  *   message never shows an entry.
  */
 export function createSecretRing(option: string, secrets: string | readonly string[]): SecretRing {
-  if (typeof secrets === "string" && KEY_MATERIAL.test(secrets)) throw notASecret(option, secrets);
+  if (typeof secrets === "string" && isKeyMaterial(secrets)) throw notASecret(option, secrets);
   const entries: readonly unknown[] = typeof secrets === "string" ? secrets.split(",") : Array.isArray(secrets) ? [...secrets] : [];
   if (entries.length === 0 || entries.length > MAX_SECRETS) {
     throw invalidOption(option, secrets, `1 to ${MAX_SECRETS} secrets, the one that signs first`);
@@ -65,7 +64,8 @@ export function checkSecret(path: string, secret: unknown): string {
       `at least ${MIN_CHARACTERS} characters, ${MIN_DISTINCT} of them different; make one with: openssl rand -base64 48`,
     );
   }
-  if (KEY_MATERIAL.test(secret) || DER.test(secret)) throw notASecret(path, secret);
+  if (isKeyMaterial(secret)) throw notASecret(path, secret);
+  if (UNREADABLE.test(secret)) throw invalidOption(path, secret, "well-formed text");
   // Trimming silently would make a secret that differs from the one another service reads from the same file.
   if (secret.trim() !== secret) throw invalidOption(path, secret, "without white space around it");
   return secret;

@@ -2,15 +2,15 @@ import { problems } from "@portcullis/core";
 import { denied, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
-import type { Revocations } from "../revocation/revocations.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
-import { newPasswordProblem } from "../passwords/password-policy.js";
+import type { PasswordPolicy } from "../passwords/password-policy.js";
 import type { AccessToken } from "../tokens/access-token.js";
 import type { TokenIssuer } from "../tokens/issue-tokens.js";
 import { toTokenSubject } from "../tokens/token-subject.js";
 import type { ClientContext } from "../sessions/session-data.js";
 import type { TokenPair } from "../tokens/token-pair.js";
 import { overloaded, type PasswordLogin } from "./password-login.js";
+import type { PasswordReplacer } from "./replace-password.js";
 
 /** The password there is, and the one there will be. */
 export interface PasswordChange {
@@ -24,16 +24,17 @@ export type PasswordChanger = (token: AccessToken, change: PasswordChange, clien
 export function createPasswordChanger(
   settings: AuthSettings,
   hasher: PasswordHasher,
+  policy: PasswordPolicy,
+  replace: PasswordReplacer,
   passwordLogin: PasswordLogin,
   issuer: TokenIssuer,
-  revocations: Revocations,
   instruments: Instruments,
 ): PasswordChanger {
-  const { store, users, passwords } = settings;
+  const { users } = settings;
 
   return async (token, { currentPassword, newPassword }, client = {}) => {
     const userId = token.principal.id;
-    const problem = newPasswordProblem(newPassword, passwords, "/new_password");
+    const problem = await policy(newPassword, "/new_password");
     if (problem !== undefined) return denied(problem);
     if (newPassword === currentPassword) {
       return denied(
@@ -49,24 +50,12 @@ export function createPasswordChanger(
     if (place === undefined) return overloaded();
     try {
       // Counts as a login attempt: a stolen session must not be a way to guess the password without limit.
-      const proven = await passwordLogin.prove(place, { email: owner.email, password: currentPassword });
+      const proven = await passwordLogin.prove(place, { email: owner.email, password: currentPassword }, client);
       if (proven.kind === "denied") return proven;
       const { account } = proven.value;
       const passwordHash = await hasher.hash(place, newPassword);
-      // Once before and once after: if the process dies between storing the hash and ending what the old one opened, the
-      // sessions of a thief are over already; what a login with the old password opens meanwhile ends with the second.
-      const { updated, state } = await revocations.ending({ subjectId: userId, kind: "password" }, async () => {
-        await store.subjects.bump(userId, "passwordVersion");
-        const isStored = await users.updatePassword(userId, {
-          expectedHash: account.passwordHash,
-          passwordHash,
-          mustChangePassword: false,
-        });
-        const after = await store.subjects.bump(userId, "passwordVersion");
-        await store.sessions.revoke(userId);
-        return { updated: isStored, state: after };
-      });
-      if (!updated) return denied(problems.versionConflict());
+      const state = await replace(account, passwordHash);
+      if (state === undefined) return denied(problems.versionConflict());
       instruments.emit({ kind: "password_changed", userId });
       // The second factor was proven by this same person: the new session keeps it.
       const proof = { amr: token.amr, mfaAt: token.principal.mfaAt, client };

@@ -5,11 +5,11 @@ import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { Place } from "../passwords/hash-queue.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
-import { isTooLong } from "../passwords/password-policy.js";
-import type { ClientContext, LoginProof } from "../sessions/session-data.js";
+import { isUnhashable } from "../passwords/password-policy.js";
+import type { LoginProof } from "../sessions/session-data.js";
 import { normaliseEmail } from "../users/normalise-email.js";
 import type { UserAccount } from "../users/user-directory.js";
-import type { Lockout } from "./lockout.js";
+import type { LoginClient, PasswordLockout } from "./password-lockout.js";
 import type { LoginResult, SignInDesk } from "./sign-in.js";
 
 /** Who logs in, and how they prove it. */
@@ -26,9 +26,9 @@ export interface ProvenAccount {
 
 /** Logins, and the proof of a password that they stand on. */
 export interface PasswordLogin {
-  login(request: LoginRequest, client?: ClientContext): Promise<LoginResult>;
+  login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /** @param place Taken before, so that whoever is turned away for load has not used up an attempt. */
-  prove(place: Place, request: LoginRequest): Promise<AuthResult<ProvenAccount>>;
+  prove(place: Place, request: LoginRequest, client: LoginClient): Promise<AuthResult<ProvenAccount>>;
 }
 
 const SHED_RETRY_MS = 1000;
@@ -44,7 +44,7 @@ export function overloaded(): AuthDenial {
 export function createPasswordLogin(
   settings: AuthSettings,
   hasher: PasswordHasher,
-  lockout: Lockout,
+  lockout: PasswordLockout,
   signIn: SignInDesk,
   instruments: Instruments,
 ): PasswordLogin {
@@ -56,25 +56,23 @@ export function createPasswordLogin(
     return denial;
   };
 
-  async function prove(place: Place, request: LoginRequest): Promise<AuthResult<ProvenAccount>> {
+  async function prove(place: Place, request: LoginRequest, client: LoginClient): Promise<AuthResult<ProvenAccount>> {
     const email = normaliseEmail(request.email);
-    // What is no address or too long to hash belongs to no account: refused for everybody alike.
+    // What is no address or cannot be hashed belongs to no account: refused for everybody alike.
     const identifierHash = lockout.hashOf(email ?? request.email);
     const wrong = denied(problems.invalidCredentials());
-    if (email === undefined || isTooLong(request.password, passwords)) return fail("wrong_password", identifierHash, undefined, wrong);
+    if (email === undefined || isUnhashable(request.password, passwords)) return fail("wrong_password", identifierHash, undefined, wrong);
 
-    const attempt = await lockout.reserve(identifierHash);
-    if (attempt.kind === "locked") {
-      return fail("locked", identifierHash, undefined, denied(problems.accountLocked({ retryAfterMs: attempt.remainingMs })));
-    }
+    // Before an attempt is reserved, so that a directory that does not answer uses up none.
     const account = await users.byEmail(email);
-    const checked = await checkPassword(place, account, request.password);
-    if (typeof checked === "string") {
-      await lockout.failed(identifierHash, attempt);
-      return fail(checked, identifierHash, account?.id, wrong);
+    const checked = await lockout.run({ email, subjectId: account?.id, client }, async () => {
+      const value = await checkPassword(place, account, request.password);
+      return { isRight: typeof value !== "string", value };
+    });
+    if (checked.kind === "locked") {
+      return fail("locked", identifierHash, undefined, denied(problems.accountLocked({ retryAfterMs: checked.remainingMs })));
     }
-    await lockout.succeeded(identifierHash);
-    return ok(checked);
+    return typeof checked.value === "string" ? fail(checked.value, identifierHash, account?.id, wrong) : ok(checked.value);
   }
 
   async function checkPassword(place: Place, found: UserAccount | undefined, password: string): Promise<ProvenAccount | LoginFailure> {
@@ -110,12 +108,12 @@ export function createPasswordLogin(
 
   return Object.freeze({
     prove,
-    async login(request: LoginRequest, client: ClientContext = {}): Promise<LoginResult> {
+    async login(request: LoginRequest, client: LoginClient = {}): Promise<LoginResult> {
       const place = hasher.enter();
       if (place === undefined)
         return fail("overloaded", lockout.hashOf(normaliseEmail(request.email) ?? request.email), undefined, overloaded());
       try {
-        const proven = await prove(place, request);
+        const proven = await prove(place, request, client);
         if (proven.kind === "denied") return proven;
         const { account, state } = proven.value;
         await strengthen(place, account, request.password);

@@ -3,6 +3,7 @@
 import type { MaybePromise, SubjectState } from "@portcullis/core";
 import { ok, type AuthDenial } from "../auth-result.js";
 import type { Instruments } from "../instruments.js";
+import type { DeviceTokens } from "./device-tokens.js";
 import type { ClientContext, LoginProof } from "../sessions/session-data.js";
 import type { TokenIssuer } from "../tokens/issue-tokens.js";
 import type { TokenPair } from "../tokens/token-pair.js";
@@ -13,6 +14,8 @@ import type { UserAccount } from "../users/user-directory.js";
 export interface Login {
   readonly tokens: TokenPair;
   readonly account: UserAccount;
+  /** Sent with the next login it says that this device is known; only with `lockout.deviceTtlMs`. */
+  readonly deviceToken?: string;
 }
 
 /** A login whose first factor was right and that wants a second. */
@@ -40,7 +43,7 @@ export interface SignInDesk {
   complete(account: UserAccount, state: SubjectState, proof: LoginProof, client: ClientContext): Promise<LoginResult>;
 }
 
-export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, gate?: MfaGate): SignInDesk {
+export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, gate?: MfaGate, devices?: DeviceTokens): SignInDesk {
   return Object.freeze({
     async complete(account: UserAccount, state: SubjectState, proof: LoginProof, client: ClientContext): Promise<LoginResult> {
       const challenge = await gate?.(account, state, proof);
@@ -48,7 +51,8 @@ export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, 
       const opened = await issuer.open(toTokenSubject(account), state, { ...proof, client });
       if (opened.kind === "denied") return opened;
       instruments.emit({ kind: "login_succeeded", userId: account.id, sessionId: opened.value.sessionId });
-      return ok({ tokens: opened.value, account });
+      const login = { tokens: opened.value, account };
+      return ok(devices === undefined ? login : { ...login, deviceToken: devices.issue(account.email, state.passwordVersion) });
     },
   });
 }

@@ -31,6 +31,20 @@ export function isWeaker(cost: Argon2Cost, configured: Argon2Cost): boolean {
   return cost.memoryKiB < configured.memoryKiB || cost.iterations < configured.iterations;
 }
 
+/**
+ * The cost of what verifying a cheaper hash leaves undone (Argon2's work is memory times passes); `undefined` when it is nothing,
+ * or less than Argon2 can do.
+ */
+export function shortfall(cost: Argon2Cost, configured: Argon2Cost): Argon2Cost | undefined {
+  const missing = configured.memoryKiB * configured.iterations - cost.memoryKiB * cost.iterations;
+  if (missing < LEAST_MEMORY_KIB * configured.parallelism) return undefined;
+  const iterations = Math.ceil(missing / configured.memoryKiB);
+  return { memoryKiB: Math.round(missing / iterations), iterations, parallelism: configured.parallelism };
+}
+
+// Per lane: RFC 9106 §3.1.
+const LEAST_MEMORY_KIB = 8;
+
 /** A hash of the configured cost that no password has: what is verified for accounts that do not exist. */
 export function unmatchableHash(cost: Argon2Cost, random: (bytes: number) => Uint8Array): string {
   const part = (bytes: number): string => Buffer.from(random(bytes)).toString("base64").replace(/=+$/, "");

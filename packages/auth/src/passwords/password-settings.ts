@@ -1,3 +1,5 @@
+import { availableParallelism } from "node:os";
+import { invalidOption, type MaybePromise } from "@portcullis/core";
 import { integer } from "../settings/option-checks.js";
 
 /** How passwords are accepted and hashed (Argon2id, RFC 9106). */
@@ -10,10 +12,19 @@ export interface PasswordSettings {
   readonly memoryKiB: number;
   /** Passes; default 2; up to 16. */
   readonly iterations: number;
-  /** Hashes computed at once; default 2; 1 to 64. libuv's pool (4 threads unless told otherwise) is shared with files and DNS. */
+  /**
+   * Hashes computed at once, each in a thread of its own; default one less than there are cores, at least 1, at most 4; 1 to 64.
+   * On Linux the threads have a lower priority than the requests.
+   */
   readonly concurrency: number;
   /** Logins that may wait for their hash; more are answered 503 at once; default 64; 0 to 10,000. */
   readonly queueLength: number;
+  /**
+   * Whether a new password is known from a leak, e.g. by a list or by the range query of Have I Been Pwned; such a one is refused
+   * (OWASP ASVS 6.2.4). Asked for new passwords only. Where it throws, or takes longer than 5 s, the password is taken and an
+   * event tells of it. Default: nothing is asked.
+   */
+  readonly isBreached?: ((password: string) => MaybePromise<boolean>) | undefined;
 }
 
 const DEFAULTS: PasswordSettings = Object.freeze({
@@ -21,13 +32,14 @@ const DEFAULTS: PasswordSettings = Object.freeze({
   maxBytes: 1024,
   memoryKiB: 19_456,
   iterations: 2,
-  concurrency: 2,
+  concurrency: Math.min(4, Math.max(1, availableParallelism() - 1)),
   queueLength: 64,
 });
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function readPasswords(options: Partial<PasswordSettings> = {}): PasswordSettings {
-  const { minLength, maxBytes, memoryKiB, iterations, concurrency, queueLength } = { ...DEFAULTS, ...options };
+  const { minLength, maxBytes, memoryKiB, iterations, concurrency, queueLength, isBreached } = { ...DEFAULTS, ...options };
+  if (isBreached !== undefined && typeof isBreached !== "function") throw invalidOption("passwords.isBreached", isBreached, "a function");
   return Object.freeze({
     minLength: integer("passwords.minLength", minLength, 8, 64),
     maxBytes: integer("passwords.maxBytes", maxBytes, 64, 4096),
@@ -35,5 +47,6 @@ export function readPasswords(options: Partial<PasswordSettings> = {}): Password
     iterations: integer("passwords.iterations", iterations, DEFAULTS.iterations, 16),
     concurrency: integer("passwords.concurrency", concurrency, 1, 64),
     queueLength: integer("passwords.queueLength", queueLength, 0, 10_000),
+    isBreached,
   });
 }

@@ -12,6 +12,8 @@ export class FetchGuardRequest implements GuardRequest {
   readonly facts = createFacts();
   readonly method: string;
   readonly target: string;
+  // A request that was made by hand or came over HTTP/2 has its host in the URL alone.
+  #host: string | undefined;
   #body: Promise<Uint8Array> | undefined;
 
   constructor(
@@ -20,17 +22,20 @@ export class FetchGuardRequest implements GuardRequest {
   ) {
     this.method = request.method;
     const url = request.url;
-    const pathStart = url.indexOf("/", url.indexOf("//") + 2);
+    const hostStart = url.indexOf("//") + 2;
+    const pathStart = url.indexOf("/", hostStart);
+    this.#host = url.slice(hostStart, pathStart === -1 ? undefined : pathStart);
     this.target = pathStart === -1 ? "/" : url.slice(pathStart);
   }
 
   header(name: string): string | undefined {
-    return this.request.headers.get(name) ?? undefined;
+    return this.request.headers.get(name) ?? (name === "host" ? this.#host : undefined);
   }
   headerCount(name: string): number {
-    return this.request.headers.has(name) ? 1 : 0;
+    return this.header(name) === undefined ? 0 : 1;
   }
   removeHeader(name: string): void {
+    if (name.toLowerCase() === "host") this.#host = undefined;
     this.request = withoutHeader(this.request, name);
   }
   get clientCertificate(): undefined {

@@ -88,7 +88,7 @@ function operation(route: Route, { toJsonSchema }: OpenApiOptions): JsonValue {
       ? {}
       : {
           requestBody: {
-            required: true,
+            required: route.input.bodyRequired ?? true,
             content: { "application/json": { schema: toJsonSchema(body) } },
           },
         }),

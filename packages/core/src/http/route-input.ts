@@ -32,10 +32,7 @@ export async function readRouteInput(
         detail: "The query is not well-formed percent-encoded UTF-8.",
       }),
     };
-  const body =
-    input.body === undefined
-      ? { ok: true as const, value: undefined }
-      : await readJson(request, input.maxBodyBytes ?? DEFAULT_MAX_BODY_BYTES);
+  const body = input.body === undefined ? { ok: true as const, value: undefined } : await readJson(request, input);
   if (!body.ok) return body;
   const errors: JsonValue[] = [];
   const validated = {
@@ -76,9 +73,10 @@ function decodeComponent(text: string): string | undefined {
 
 async function readJson(
   request: GuardRequest,
-  maxBytes: number,
-): Promise<{ readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly problem: Problem }> {
-  const bytes = await request.rawBody(maxBytes);
+  { maxBodyBytes = DEFAULT_MAX_BODY_BYTES, bodyRequired = true }: RouteInput,
+): Promise<{ readonly ok: true; readonly value: JsonValue | undefined } | { readonly ok: false; readonly problem: Problem }> {
+  const bytes = await request.rawBody(maxBodyBytes);
+  if (bytes.length === 0 && !bodyRequired) return { ok: true, value: undefined };
   if (bytes.length === 0)
     return {
       ok: false,

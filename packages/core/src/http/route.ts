@@ -55,11 +55,13 @@ export interface Route {
   handle(request: Request, context: RouteContext<never, never, never>): MaybePromise<Response>;
 }
 
-/** Schemas of the parts of a request. A body schema makes the body JSON and required. */
+/** Schemas of the parts of a request. A body schema makes the body JSON and, unless `bodyRequired` is `false`, required. */
 export interface RouteInput {
   readonly params?: Schema;
   readonly query?: Schema;
   readonly body?: Schema;
+  /** `false`: a request without a body is given to the schema as `undefined`. Default `true`: it is refused. */
+  readonly bodyRequired?: boolean;
   /** Bodies longer than this are refused; default 1 MiB. */
   readonly maxBodyBytes?: number;
 }
@@ -77,6 +79,7 @@ export interface RouteDefinition<Params, Query, Body> {
     readonly params?: Schema<Params>;
     readonly query?: Schema<Query>;
     readonly body?: Schema<Body>;
+    readonly bodyRequired?: boolean;
     readonly maxBodyBytes?: number;
   };
   readonly responses?: Readonly<Record<number, RouteResponse>>;

@@ -18,7 +18,7 @@ export interface BusSubscriber {
 export interface Bus {
   /**
    * @param channel 1 to 64 of `a-z 0-9 - _ . :`.
-   * @param message Up to 4,096 bytes of UTF-8.
+   * @param message Up to 4,096 bytes of UTF-8; a lone surrogate is none.
    * @throws {RangeError} The channel or the message is none; nothing was sent. @throws {StoreUnavailable}
    */
   publish(channel: string, message: string): MaybePromise<void>;

@@ -139,6 +139,12 @@ export const problems = Object.freeze({
     status: 403,
     detail: "This account has as many sessions as it may have. Log out elsewhere first.",
   }),
+  linkInvalid: defineProblem({
+    code: 1110,
+    category: "auth",
+    status: 400, // what opens nothing is no credential: 401 would make clients log out
+    detail: "This link was used, has expired or is not valid. Ask for another one.",
+  }),
 
   // 2xxx: the request itself
   malformedRequest: defineProblem({

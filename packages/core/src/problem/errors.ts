@@ -7,6 +7,8 @@ export type ConfigurationErrorCode =
   | "duplicate_route"
   | "invalid_verdict"
   | "mounted_after_parser"
+  | "no_secrets"
+  | "stored_secrets_unusable"
   | "wrong_adapter";
 
 /** The program that uses Portcullis is wrong: fix the code or the configuration. Nothing was changed by the failed call. */

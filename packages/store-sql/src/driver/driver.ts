@@ -1,3 +1,4 @@
+import type { BusTransport } from "@portcullis/core";
 import type { Dialect } from "../dialect.js";
 
 /** What a statement takes. */
@@ -19,6 +20,8 @@ export type Operation<T> = Generator<Query, T, readonly Row[]>;
 /** A database that operations run on. */
 export interface Driver {
   readonly dialect: Dialect;
+  /** How processes on the database tell each other something. */
+  readonly messages: BusTransport;
   /** Runs each statement on its own. @throws {StoreUnavailable} */
   run<T>(name: string, operation: () => Operation<T>): Promise<T>;
   /**

@@ -1,12 +1,14 @@
-import { type Clock, StoreUnavailable, systemClock } from "@portcullis/core";
+import { type BusTransport, type Clock, StoreUnavailable, systemClock } from "@portcullis/core";
 import { postgresDialect } from "../dialect.js";
 import { type Driver, DriverFault, type Operation, type Query, type Row, TransactionConflict } from "./driver.js";
-import { isRepeatable, type PostgresClient, type PostgresPool } from "./postgres-pool.js";
+import { createPostgresMessages } from "./postgres-messages.js";
+import { isRepeatable, type PostgresClient, type PostgresPool, withoutValues } from "./postgres-pool.js";
 import { StatementWriter } from "./statement.js";
 
 /** Operations on PostgreSQL, each with a deadline for all of it: the connection, its statements, and repeats. */
 export class PostgresDriver implements Driver {
   readonly dialect = postgresDialect;
+  readonly messages: BusTransport;
   readonly #writer: StatementWriter;
 
   /** @param clock Replaces the server's clock where given. */
@@ -17,6 +19,7 @@ export class PostgresDriver implements Driver {
     readonly ownsPool: boolean,
   ) {
     this.#writer = new StatementWriter(postgresDialect, clock);
+    this.messages = createPostgresMessages(this, pool, deadlineMs);
   }
 
   async run<T>(name: string, operation: () => Operation<T>): Promise<T> {
@@ -139,15 +142,4 @@ async function repeatedly<T>(attempt: () => Promise<T>): Promise<T> {
       if (!isConflict) throw error;
     }
   }
-}
-
-/**
- * A PostgreSQL error's `detail`, `where` and `internalQuery` may quote what a statement carried: hashes, records. Whoever logs an error
- * prints its cause with all members, so only what names the failure goes on.
- */
-function withoutValues(cause: unknown): Error {
-  if (!(cause instanceof Error)) return new Error("The driver failed with something that is no Error.");
-  const bare = new Error(cause.message);
-  bare.name = cause.name;
-  return "code" in cause && typeof cause.code === "string" ? Object.assign(bare, { code: cause.code }) : bare;
 }

@@ -7,9 +7,12 @@ export interface PostgresClient {
   query(text: string, values?: unknown[]): Promise<{ readonly rows: unknown[] }>;
   /** @param destroy Closes the connection instead of giving it back. */
   release(destroy?: boolean): void;
-  /** Where there are events: a connection that breaks says so here as well. */
-  on?(event: "error", listener: () => void): unknown;
+  /** Where there are events: a connection that breaks says so here as well. The port `bus` needs them. */
+  on?(event: "error" | "end", listener: () => void): unknown;
+  on?(event: "notification", listener: (notification: { readonly payload?: string | undefined }) => void): unknown;
   off?(event: "error", listener: () => void): unknown;
+  /** Lets the process end while this connection is open. */
+  unref?(): void;
 }
 
 /** A pool of connections: the part of pg's `Pool` that is used. */
@@ -49,4 +52,15 @@ export function isRepeatable(error: unknown): boolean {
   const code: unknown = error instanceof Error && "code" in error ? error.code : undefined;
   // serialization_failure, deadlock_detected.
   return code === "40001" || code === "40P01";
+}
+
+/**
+ * A PostgreSQL error's `detail`, `where` and `internalQuery` may quote what a statement carried: hashes, records. Whoever logs an error
+ * prints its cause with all members, so only what names the failure goes on.
+ */
+export function withoutValues(cause: unknown): Error {
+  if (!(cause instanceof Error)) return new Error("The driver failed with something that is no Error.");
+  const bare = new Error(cause.message);
+  bare.name = cause.name;
+  return "code" in cause && typeof cause.code === "string" ? Object.assign(bare, { code: cause.code }) : bare;
 }

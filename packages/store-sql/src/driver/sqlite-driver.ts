@@ -1,8 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
-import { type Clock, StoreUnavailable, systemClock } from "@portcullis/core";
+import { type BusTransport, type Clock, StoreUnavailable, systemClock } from "@portcullis/core";
 import { sqliteDialect } from "../dialect.js";
 import { type Driver, DriverFault, type Operation, type Query, type Row } from "./driver.js";
 import { isBusy, type SqliteDatabase, type SqliteStatement } from "./sqlite-database.js";
+import { createSqliteMessages } from "./sqlite-messages.js";
 import { StatementWriter } from "./statement.js";
 
 /** How long one turn of the event loop may be spent in SQLite before others get theirs. */
@@ -18,6 +19,7 @@ const pauseCell = new Int32Array(new SharedArrayBuffer(4));
 /** Operations on SQLite. Each runs within one turn of the event loop, unless another process holds the lock. */
 export class SqliteDriver implements Driver {
   readonly dialect = sqliteDialect;
+  readonly messages: BusTransport;
   readonly #writer: StatementWriter;
   readonly #prepared = new Map<string, SqliteStatement>();
   /** Who waits for another process waits in line: a hundred callers that all look for the lock would take the event loop. */
@@ -31,6 +33,7 @@ export class SqliteDriver implements Driver {
     readonly ownsDatabase: boolean,
   ) {
     this.#writer = new StatementWriter(sqliteDialect, clock);
+    this.messages = createSqliteMessages(this, deadlineMs);
   }
 
   async run<T>(name: string, operation: () => Operation<T>): Promise<T> {

@@ -42,145 +42,19 @@ export const subjectMutants: readonly PortMutant<"subjects">[] = [
     }),
   },
   {
+    mistake: "new claims revoke the tokens",
+    breaks: ["SUBJECTS-03", "SUBJECTS-07"],
+    spoil: (subjects) => ({
+      ...subjects,
+      bump: (subjectId, version) => subjects.bump(subjectId, version === "claimsVersion" ? "tokenVersion" : version),
+    }),
+  },
+  {
     mistake: "gives out its own state",
     breaks: ["SUBJECTS-06"],
     spoil: (subjects) => ({ ...subjects, read: sharing((subjectId) => subjects.read(subjectId)) }),
   },
   { mistake: "ids without case", breaks: ["SUBJECTS-05"], spoil: (subjects) => withKeys(subjects, (id) => id.toLowerCase()) },
-];
-
-export const sessionMutants: readonly PortMutant<"sessions">[] = [
-  {
-    mistake: "parallel logins pass the cap",
-    breaks: ["SESSIONS-02"],
-    spoil: (sessions) => ({
-      ...sessions,
-      async create(session, cap) {
-        const live = await sessions.list(session.subjectId);
-        await gap();
-        const evicted = cap > 0 ? live.toReversed().slice(0, Math.max(0, live.length + 1 - cap)) : [];
-        for (const { id } of evicted) await sessions.revoke(session.subjectId, id);
-        await sessions.create(session, 0);
-        return evicted.map(({ id }) => id);
-      },
-    }),
-  },
-  {
-    mistake: "the newest goes first",
-    breaks: ["SESSIONS-03"],
-    spoil: (sessions) => ({
-      ...sessions,
-      async create(session, cap) {
-        const live = await sessions.list(session.subjectId);
-        const evicted = cap > 0 ? live.slice(0, Math.max(0, live.length + 1 - cap)) : [];
-        for (const { id } of evicted) await sessions.revoke(session.subjectId, id);
-        await sessions.create(session, 0);
-        return evicted.map(({ id }) => id);
-      },
-    }),
-  },
-  {
-    mistake: "the cap is forgotten",
-    breaks: ["SESSIONS-02", "SESSIONS-03"],
-    spoil: (sessions) => ({ ...sessions, create: (session) => sessions.create(session, 0) }),
-  },
-  {
-    mistake: "rotation compares, then stores",
-    breaks: ["SESSIONS-01"],
-    spoil: (sessions) => ({
-      ...sessions,
-      async rotate(id, expectedHash, nextHash) {
-        const found = await sessions.find(id);
-        if (found === undefined || found.refreshHash !== expectedHash) return false;
-        await gap();
-        await sessions.rotate(id, (await sessions.find(id))?.refreshHash ?? "", nextHash);
-        return true;
-      },
-    }),
-  },
-  {
-    mistake: "rotation compares nothing",
-    breaks: ["SESSIONS-01"],
-    spoil: (sessions) => ({
-      ...sessions,
-      rotate: async (id, _expectedHash, nextHash) => sessions.rotate(id, (await sessions.find(id))?.refreshHash ?? "", nextHash),
-    }),
-  },
-  {
-    mistake: "rotation is no use",
-    breaks: ["SESSIONS-05"],
-    spoil: (sessions) => ({
-      ...sessions,
-      async find(id) {
-        const found = await sessions.find(id);
-        return found && { ...found, lastUsedAt: found.createdAt };
-      },
-    }),
-  },
-  {
-    mistake: "an id given again leaves the earlier session listed",
-    breaks: ["SESSIONS-08"],
-    spoil: (sessions) => {
-      const idsOf = new Map<string, Set<string>>();
-      return {
-        ...sessions,
-        create(session, cap) {
-          idsOf.set(session.subjectId, (idsOf.get(session.subjectId) ?? new Set()).add(session.id));
-          return sessions.create(session, cap);
-        },
-        async list(subjectId) {
-          const found = await Promise.all([...(idsOf.get(subjectId) ?? [])].map(async (id) => sessions.find(id)));
-          return found.filter((session) => session !== undefined).toReversed();
-        },
-      };
-    },
-  },
-  {
-    mistake: "ids without case",
-    breaks: ["SESSIONS-09"],
-    spoil: (sessions) => ({
-      ...sessions,
-      create: (session, cap) => sessions.create({ ...session, id: session.id.toLowerCase() }, cap),
-      find: (id) => sessions.find(id.toLowerCase()),
-    }),
-  },
-  {
-    mistake: "gives out its own list",
-    breaks: ["SESSIONS-10"],
-    spoil: (sessions) => ({ ...sessions, list: sharing((subjectId) => sessions.list(subjectId)) }),
-  },
-  {
-    mistake: "a session is live at its end still",
-    breaks: ["SESSIONS-06"],
-    spoil: (sessions) => ({ ...sessions, create: (session, cap) => sessions.create({ ...session, ttlMs: session.ttlMs + 1 }, cap) }),
-  },
-  {
-    mistake: "rotation extends the session",
-    breaks: ["SESSIONS-06"],
-    spoil: (sessions) => ({
-      ...sessions,
-      async rotate(id, expectedHash, nextHash) {
-        const found = await sessions.find(id);
-        if (found === undefined || !(await sessions.rotate(id, expectedHash, nextHash))) return false;
-        await sessions.create({ ...found, refreshHash: nextHash, ttlMs: found.expiresAt - found.createdAt }, 0);
-        return true;
-      },
-    }),
-  },
-  {
-    mistake: "revoke ends another's session",
-    breaks: ["SESSIONS-07"],
-    spoil: (sessions) => ({
-      ...sessions,
-      revoke: async (subjectId, id) =>
-        sessions.revoke(id === undefined ? subjectId : ((await sessions.find(id))?.subjectId ?? subjectId), id),
-    }),
-  },
-  {
-    mistake: "listed oldest first",
-    breaks: ["SESSIONS-04"],
-    spoil: (sessions) => ({ ...sessions, list: async (subjectId) => (await sessions.list(subjectId)).toReversed() }),
-  },
 ];
 
 export const apiKeyMutants: readonly PortMutant<"apiKeys">[] = [

@@ -1,13 +1,15 @@
 import { createMemoryStore } from "@portcullis/core";
 import type { ManualClock } from "../manual-clock.js";
 import type { PortName, StoreHost } from "../port-laws/port-law.js";
+import { busMutants } from "./bus-mutants.js";
 import { approvalMutants, logMutants } from "./durable-port-mutants.js";
 import { grantMutants } from "./grant-mutants.js";
-import { apiKeyMutants, recordMutants, sessionMutants, subjectMutants } from "./identity-port-mutants.js";
+import { apiKeyMutants, recordMutants, subjectMutants } from "./identity-port-mutants.js";
 import { limitMutants } from "./limit-mutants.js";
 import { placeAndBlockMutants } from "./limit-place-mutants.js";
 import { outboxMutants } from "./outbox-mutants.js";
 import type { PortMutant } from "./port-mutant.js";
+import { sessionMutants } from "./session-mutants.js";
 import { counterMutants, leaseMutants, ticketMutants } from "./short-lived-port-mutants.js";
 
 /** A store with one mistake, and the laws that must notice it. */
@@ -48,4 +50,5 @@ export const storeMutants: readonly StoreMutant[] = Object.freeze([
   ...mutantsOf("approvals", approvalMutants),
   ...mutantsOf("log", logMutants),
   ...mutantsOf("outbox", outboxMutants),
+  ...mutantsOf("bus", busMutants),
 ]);

@@ -1,5 +1,6 @@
 import { apiKeyLaws } from "./api-key-laws.js";
 import { approvalLaws } from "./approval-laws.js";
+import { busLaws } from "./bus-laws.js";
 import { counterLaws } from "./counter-laws.js";
 import { grantLaws } from "./grant-laws.js";
 import { leaseLaws } from "./lease-laws.js";
@@ -26,6 +27,7 @@ export const portLaws: Readonly<Record<PortName, readonly PortLaw[]>> = Object.f
   leases: leaseLaws,
   records: recordLaws,
   grants: grantLaws,
+  bus: busLaws,
 });
 
 /**

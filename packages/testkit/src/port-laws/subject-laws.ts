@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { atOnce, AWKWARD_KEYS, isSnapshot, lawsOf, same } from "./port-law.js";
 
-const DEFAULTS = Object.freeze({ tokenVersion: 1, passwordVersion: 1, disabled: false });
+const DEFAULTS = Object.freeze({ tokenVersion: 1, passwordVersion: 1, claimsVersion: 1, disabled: false });
 
 export const subjectLaws = lawsOf("subjects", [
   {
     id: "SUBJECTS-01",
-    title: "a subject never written is at version 1, 1 and not disabled",
+    title: "a subject never written is at version 1, 1, 1 and not disabled",
     async run(subjects) {
       same(await subjects.read("ada"), DEFAULTS);
       await subjects.bump("bob", "tokenVersion");
@@ -27,21 +27,24 @@ export const subjectLaws = lawsOf("subjects", [
     title: "each change leaves the others alone, and answers with the state after it",
     async run(subjects) {
       same(await subjects.setDisabled("ada", true), { ...DEFAULTS, disabled: true });
-      same(await subjects.bump("ada", "passwordVersion"), { tokenVersion: 1, passwordVersion: 2, disabled: true });
-      same(await subjects.bump("ada", "tokenVersion"), { tokenVersion: 2, passwordVersion: 2, disabled: true });
-      same(await subjects.setDisabled("ada", false), { tokenVersion: 2, passwordVersion: 2, disabled: false });
-      same(await subjects.read("ada"), { tokenVersion: 2, passwordVersion: 2, disabled: false });
+      same(await subjects.bump("ada", "passwordVersion"), { ...DEFAULTS, passwordVersion: 2, disabled: true });
+      same(await subjects.bump("ada", "tokenVersion"), { ...DEFAULTS, tokenVersion: 2, passwordVersion: 2, disabled: true });
+      const after = { tokenVersion: 2, passwordVersion: 2, claimsVersion: 2 };
+      same(await subjects.bump("ada", "claimsVersion"), { ...after, disabled: true });
+      same(await subjects.setDisabled("ada", false), { ...after, disabled: false });
+      same(await subjects.read("ada"), { ...after, disabled: false });
     },
   },
   {
     id: "SUBJECTS-04",
     title: "bumps and switches at once are all there afterwards",
     async run(subjects) {
-      await atOnce(90, (index) => {
-        if (index % 3 === 0) return subjects.setDisabled("ada", true);
-        return subjects.bump("ada", index % 3 === 1 ? "tokenVersion" : "passwordVersion");
+      const versions = ["tokenVersion", "passwordVersion", "claimsVersion"] as const;
+      await atOnce(120, (index) => {
+        const version = versions[index % 4];
+        return version === undefined ? subjects.setDisabled("ada", true) : subjects.bump("ada", version);
       });
-      same(await subjects.read("ada"), { tokenVersion: 31, passwordVersion: 31, disabled: true });
+      same(await subjects.read("ada"), { tokenVersion: 31, passwordVersion: 31, claimsVersion: 31, disabled: true });
     },
   },
   {
@@ -58,6 +61,17 @@ export const subjectLaws = lawsOf("subjects", [
       await isSnapshot(() => subjects.read("ada"));
       await subjects.bump("ada", "tokenVersion");
       await isSnapshot(() => subjects.read("ada"));
+    },
+  },
+  {
+    id: "SUBJECTS-07",
+    title: "each version counts by itself, from the first bump of a subject never written on",
+    async run(subjects) {
+      for (const version of ["tokenVersion", "passwordVersion", "claimsVersion"] as const) {
+        same(await subjects.bump(version, version), { ...DEFAULTS, [version]: 2 });
+        same(await subjects.bump(version, version), { ...DEFAULTS, [version]: 3 });
+        same(await subjects.read(version), { ...DEFAULTS, [version]: 3 });
+      }
     },
   },
 ]);
