@@ -27,7 +27,6 @@ import { createRevocations, type Revoked } from "./revocation/revocations.js";
 import { createStandingReader } from "./revocation/standing.js";
 import { StandingMemory } from "./revocation/standing-memory.js";
 import { createActiveSessions } from "./sessions/active-sessions.js";
-import { noteUseAfterMs } from "./sessions/session-settings.js";
 import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
 import { createTokenRefresher } from "./tokens/refresh-tokens.js";
 import type { TokenPair, TokenSubject } from "./tokens/token-pair.js";

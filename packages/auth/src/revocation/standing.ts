@@ -32,7 +32,7 @@ export function createStandingReader(settings: AuthSettings, blacklist: Blacklis
     // A store behind a network is asked for everything at once.
     const [stateRead, isRevoked, session] = await Promise.all([
       state,
-      (async () => blacklist.isRevoked(blacklistKey))(),
+      (async () => blacklist.hasKey(blacklistKey))(),
       (async () => sessions.find(sessionId, noteAfterMs))(),
     ]);
     return { state: stateRead, isRevoked, session };
@@ -41,7 +41,7 @@ export function createStandingReader(settings: AuthSettings, blacklist: Blacklis
   return (token) => {
     const state = subjects.read(token.subjectId);
     if (state instanceof Promise) return settled(token, state);
-    const isRevoked = blacklist.isRevoked(token.blacklistKey);
+    const isRevoked = blacklist.hasKey(token.blacklistKey);
     if (isRevoked instanceof Promise) {
       return Promise.all([isRevoked, (async () => sessions.find(token.sessionId, noteAfterMs))()]).then(([read, session]) => ({
         state,
