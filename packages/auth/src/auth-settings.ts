@@ -53,7 +53,7 @@ export interface AuthOptions {
   readonly audience?: string;
   readonly sessions?: Partial<SessionSettings>;
   readonly revocation?: Partial<RevocationSettings>;
-  /** Most verified access tokens remembered; default 10,000 (about 2 kB each); 0 switches it off. */
+  /** Most verified access tokens remembered; default 10,000 (about 1.5 kB each); 0 switches it off. */
   readonly tokenCacheEntries?: number;
   readonly lockout?: Partial<LockoutSettings>;
   readonly passwords?: Partial<PasswordSettings>;

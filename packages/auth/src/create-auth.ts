@@ -93,6 +93,7 @@ export interface Auth extends SystemTokens {
    * (`verifyAccessToken`) from time to time. What the listener throws is dropped.
    *
    * @returns a function that ends the listening.
+   * @throws {ConfigurationError} `invalid_option`: the listener is no function.
    */
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   /**

@@ -43,7 +43,10 @@ export function readRevocation(text: string): RevocationMessage | undefined {
 function parseMembers(text: string): { readonly [name: string]: unknown } | undefined {
   try {
     const value = parseStrictJson(Buffer.from(text, "utf8"));
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? { ...value } : undefined;
+    // Neither null, nor an array, nor a primitive: an object of members.
+    return typeof value === "object" && value !== null && !Array.isArray(value)
+      ? (value as { readonly [name: string]: unknown })
+      : undefined;
   } catch (error) {
     if (error instanceof JsonRefused) return undefined;
     throw error;

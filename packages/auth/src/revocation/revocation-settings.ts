@@ -5,7 +5,7 @@ export interface RevocationSettings {
   /**
    * Ms for which a process may go on with what it read of a token's session and subject; counted from when the read began. Default
    * 1,000; 0 reads on each request; up to 60,000. Where the store has a bus, what ended is told over it and forgotten sooner. Stores
-   * that answer without a promise (memory, SQLite) are asked on each request in any case.
+   * that answer without a promise (memory) are asked on each request in any case.
    */
   readonly maxStalenessMs: number;
   /** Most tokens of which that is remembered; default 10,000; 1 to 10,000,000. */

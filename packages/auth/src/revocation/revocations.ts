@@ -1,6 +1,6 @@
 // Who is told that a credential ended: what this process remembers, its listeners, and the other processes.
 
-import { type MaybePromise, quietly } from "@portcullis/core";
+import { invalidOption, type MaybePromise, quietly } from "@portcullis/core";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments, RevocationKind } from "../instruments.js";
 import { type BusLink, createBusLink } from "./bus-link.js";
@@ -30,7 +30,7 @@ export interface Revocations {
    * @throws what `write` threw.
    */
   ending<T>(revocation: Revocation, write: () => MaybePromise<T>): Promise<T>;
-  /** @returns a function that ends the listening. */
+  /** @returns a function that ends the listening. @throws {ConfigurationError} `invalid_option`: no function. */
   onRevoked(listener: (revoked: Revoked) => void): () => void;
   /** Told when messages of other processes may have been lost: nothing heard so far is complete. @returns as above. */
   onGap(listener: () => void): () => void;
@@ -107,6 +107,7 @@ export function createRevocations(settings: AuthSettings, memory: Forgetful, ins
       return written;
     },
     onRevoked(listener: (revoked: Revoked) => void): () => void {
+      if (typeof listener !== "function") throw invalidOption("onRevoked.listener", listener, "a function");
       const entry = { tell: quietly(listener) };
       listeners.add(entry);
       link?.listen();

@@ -67,7 +67,7 @@ export class StandingMemory implements Forgetful {
     const now = clock.monotonic();
     const known = this.#find(token);
     if (known !== undefined && now < known.usableUntil) return known.standing;
-    for (const reading of this.#readings.get(token.sub) ?? []) {
+    for (const reading of this.#readings.get(token.subjectId) ?? []) {
       if (isSame(reading.token, token) && now - reading.beganAt < maxStalenessMs) return this.#guarded(token, reading.promise);
     }
     if (whenUnavailable === "deny") return this.#read(token);
@@ -117,8 +117,8 @@ export class StandingMemory implements Forgetful {
       },
     );
     const reading: Reading = { token, beganAt, promise, isOvertaken: false };
-    const others = this.#readings.get(token.sub);
-    if (others === undefined) this.#readings.set(token.sub, new Set([reading]));
+    const others = this.#readings.get(token.subjectId);
+    if (others === undefined) this.#readings.set(token.subjectId, new Set([reading]));
     else others.add(reading);
     return promise;
   }
@@ -130,10 +130,10 @@ export class StandingMemory implements Forgetful {
   }
 
   #end(reading: Reading): void {
-    const { sub } = reading.token;
-    const readings = this.#readings.get(sub);
+    const { subjectId } = reading.token;
+    const readings = this.#readings.get(subjectId);
     readings?.delete(reading);
-    if (readings?.size === 0) this.#readings.delete(sub);
+    if (readings?.size === 0) this.#readings.delete(subjectId);
   }
 
   #remember(token: TokenIdentity, standing: Standing, beganAt: number): void {
@@ -146,14 +146,18 @@ export class StandingMemory implements Forgetful {
       onRemembered,
     } = this.#options;
     const { state, isRevoked, session } = standing;
-    if (state.disabled || isRevoked || session === undefined) return;
+    const former = this.#find(token);
+    if (state.disabled || isRevoked || session === undefined) {
+      // Nor may what was good before stand in for it in an outage.
+      if (former !== undefined) this.#drop(former);
+      return;
+    }
     const idleEnd = session.idleMs === 0 ? Number.POSITIVE_INFINITY : session.lastUsedAt + session.idleMs;
     // The session's own end is on the store's clock, as is the instant of the answer.
     const leftMs = Math.min(session.expiresAt, idleEnd) - session.readAt;
     const usableUntil = beganAt + Math.min(maxStalenessMs, leftMs, noteUseAfterMs);
     const keptUntil = whenUnavailable === "deny" ? usableUntil : beganAt + Math.min(OUTAGE_MS, leftMs);
     const now = clock.monotonic();
-    const former = this.#find(token);
     // A read that began earlier may end later.
     if (now >= keptUntil || (former !== undefined && former.keptUntil > keptUntil)) return;
     if (former !== undefined) this.#drop(former);
@@ -163,23 +167,23 @@ export class StandingMemory implements Forgetful {
     }
     const remembered: Remembered = { token, standing, usableUntil, keptUntil };
     this.#inOrder.add(remembered);
-    const others = this.#bySubject.get(token.sub);
-    if (others === undefined) this.#bySubject.set(token.sub, new Map([[token.jti, remembered]]));
-    else others.set(token.jti, remembered);
+    const others = this.#bySubject.get(token.subjectId);
+    if (others === undefined) this.#bySubject.set(token.subjectId, new Map([[token.tokenId, remembered]]));
+    else others.set(token.tokenId, remembered);
     onRemembered();
   }
 
   #find(token: TokenIdentity): Remembered | undefined {
-    const found = this.#bySubject.get(token.sub)?.get(token.jti);
-    return found !== undefined && found.token.sid === token.sid ? found : undefined;
+    const found = this.#bySubject.get(token.subjectId)?.get(token.tokenId);
+    return found !== undefined && found.token.sessionId === token.sessionId ? found : undefined;
   }
 
   #drop(remembered: Remembered): void {
-    const { sub, jti } = remembered.token;
+    const { subjectId, tokenId } = remembered.token;
     this.#inOrder.delete(remembered);
-    const tokens = this.#bySubject.get(sub);
-    if (tokens?.get(jti) === remembered) tokens.delete(jti);
-    if (tokens?.size === 0) this.#bySubject.delete(sub);
+    const tokens = this.#bySubject.get(subjectId);
+    if (tokens?.get(tokenId) === remembered) tokens.delete(tokenId);
+    if (tokens?.size === 0) this.#bySubject.delete(subjectId);
   }
 
   #guarded(token: TokenIdentity, read: Promise<Standing>): Promise<Standing> {
@@ -197,9 +201,9 @@ export class StandingMemory implements Forgetful {
 }
 
 function concerns({ sessionId, tokenId }: Revocation, token: TokenIdentity): boolean {
-  return (sessionId === undefined || sessionId === token.sid) && (tokenId === undefined || tokenId === token.jti);
+  return (sessionId === undefined || sessionId === token.sessionId) && (tokenId === undefined || tokenId === token.tokenId);
 }
 
 function isSame(one: TokenIdentity, other: TokenIdentity): boolean {
-  return one.jti === other.jti && one.sid === other.sid;
+  return one.tokenId === other.tokenId && one.sessionId === other.sessionId;
 }

@@ -5,11 +5,12 @@ import type { AuthSettings } from "../auth-settings.js";
 import { noteUseAfterMs } from "../sessions/session-settings.js";
 import type { Blacklist } from "./blacklist.js";
 
-/** Which token: its subject, session and id, as its claims name them. */
+/** Which token, by its claims. */
 export interface TokenIdentity {
-  readonly sub: string;
-  readonly sid: string;
-  readonly jti: string;
+  readonly subjectId: string;
+  readonly sessionId: string;
+  readonly tokenId: string;
+  readonly blacklistKey: string;
 }
 
 /** What was read of a token. */
@@ -27,28 +28,28 @@ export type StandingReader = (token: TokenIdentity) => MaybePromise<Standing>;
 export function createStandingReader(settings: AuthSettings, blacklist: Blacklist): StandingReader {
   const { subjects, sessions } = settings.store;
   const noteAfterMs = noteUseAfterMs(settings);
-  const settled = async ({ sub, sid, jti }: TokenIdentity, state: MaybePromise<SubjectState>): Promise<Standing> => {
+  const settled = async ({ sessionId, blacklistKey }: TokenIdentity, state: MaybePromise<SubjectState>): Promise<Standing> => {
     // A store behind a network is asked for everything at once.
     const [stateRead, isRevoked, session] = await Promise.all([
       state,
-      (async () => blacklist.isRevoked(jti))(),
-      (async () => sessions.find(sid, noteAfterMs))(),
+      (async () => blacklist.hasKey(blacklistKey))(),
+      (async () => sessions.find(sessionId, noteAfterMs))(),
     ]);
     return { state: stateRead, isRevoked, session };
   };
 
   return (token) => {
-    const state = subjects.read(token.sub);
+    const state = subjects.read(token.subjectId);
     if (state instanceof Promise) return settled(token, state);
-    const isRevoked = blacklist.isRevoked(token.jti);
+    const isRevoked = blacklist.hasKey(token.blacklistKey);
     if (isRevoked instanceof Promise) {
-      return Promise.all([isRevoked, (async () => sessions.find(token.sid, noteAfterMs))()]).then(([read, session]) => ({
+      return Promise.all([isRevoked, (async () => sessions.find(token.sessionId, noteAfterMs))()]).then(([read, session]) => ({
         state,
         isRevoked: read,
         session,
       }));
     }
-    const session = sessions.find(token.sid, noteAfterMs);
+    const session = sessions.find(token.sessionId, noteAfterMs);
     return session instanceof Promise ? session.then((found) => ({ state, isRevoked, session: found })) : { state, isRevoked, session };
   };
 }

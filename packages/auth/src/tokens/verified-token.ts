@@ -1,19 +1,25 @@
 import { freezePrincipal, problems, type UserPrincipal } from "@portcullis/core";
 import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
+import { blacklistKey } from "../revocation/blacklist.js";
+import type { TokenIdentity } from "../revocation/standing.js";
 import type { SeenSession } from "../sessions/active-sessions.js";
 import type { AccessToken } from "./access-token.js";
 import type { AccessClaims } from "./claims.js";
 
-/** All that its verifier knows of a token whose signature and claims are right. */
-export interface VerifiedEntry extends SeenSession {
+/**
+ * All that its verifier knows of a token whose signature and claims are right. What each request looks at lies here, not in the claims:
+ * most of what a look costs is waiting for memory.
+ */
+export interface VerifiedEntry extends SeenSession, TokenIdentity, Pick<AccessClaims, "exp" | "nbf" | "tv" | "cv" | "pwdSig"> {
   readonly token: string;
-  readonly claims: AccessClaims;
   readonly secret: RingSecret;
   /** What is answered when nothing speaks against it. */
   accepted: AuthResult<AccessToken>;
   /** The password version that `pwd_sig` was found to stand for: spares the HMAC on the next hit. */
   passwordVersion: number | undefined;
+  /** Asked for since the cache passed it over. */
+  isInUse: boolean;
   /** Which verifier it belongs to. */
   readonly verifier: object;
 }
@@ -23,15 +29,23 @@ const NOTHING_YET = denied(problems.invalidToken());
 export function createEntry(verifier: object, token: string, claims: AccessClaims, secret: RingSecret): VerifiedEntry {
   const entry: VerifiedEntry = {
     token,
-    claims,
+    exp: claims.exp,
+    nbf: claims.nbf,
+    tv: claims.tv,
+    cv: claims.cv,
+    isInUse: false,
+    subjectId: claims.sub,
+    sessionId: claims.sid,
+    tokenId: claims.jti,
+    blacklistKey: blacklistKey(claims.jti),
+    pwdSig: claims.pwdSig,
     secret,
     accepted: NOTHING_YET,
     passwordVersion: undefined,
-    sessionId: claims.sid,
     seenIn: 0,
     verifier,
   };
-  entry.accepted = ok(new VerifiedToken(entry));
+  entry.accepted = ok(new VerifiedToken(entry, claims));
   return entry;
 }
 
@@ -51,8 +65,7 @@ class VerifiedToken implements AccessToken {
   // A way back that nothing outside can follow or forge, and that costs less than a WeakMap on the way to every first request.
   readonly #entry: VerifiedEntry;
 
-  constructor(entry: VerifiedEntry) {
-    const { claims } = entry;
+  constructor(entry: VerifiedEntry, claims: AccessClaims) {
     this.#entry = entry;
     this.principal = principalOf(claims);
     this.tokenId = claims.jti;

@@ -40,6 +40,11 @@ export class ExpiringMap<Entry extends Expiring> {
     return entry !== undefined && now < entry.expiresAt ? entry : undefined;
   }
 
+  /** The entry, whether or not its deadline is ahead: where there is none, nobody need ask what time it is. */
+  peek(key: string): Entry | undefined {
+    return this.#entries.get(key);
+  }
+
   /** Stores or replaces. @throws {StoreUnavailable} Full of live entries; nothing was forgotten. */
   set(entry: Entry, now: number, operation: string): void {
     this.#sweep(now, SWEEP_STEPS);

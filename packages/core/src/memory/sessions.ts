@@ -60,7 +60,7 @@ export function createMemorySessions(clock: Clock): Sessions {
       const slot = live(id, now);
       if (slot === undefined) return undefined;
       if (noteUseAfterMs !== undefined && now - slot.record.lastUsedAt >= noteUseAfterMs) change(slot, { lastUsedAt: now });
-      return seenAt(slot.record, now);
+      return (slot.record = seenAt(slot.record, now));
     },
     rotate(id: string, expectedHash: string, nextHash: string): SessionRecord | undefined {
       const now = clock.now();
@@ -89,7 +89,7 @@ function isIdle({ idleMs, lastUsedAt }: SessionRecord, now: number): boolean {
   return idleMs > 0 && now >= lastUsedAt + idleMs;
 }
 
-// The hot path reads many times within one ms: the same snapshot serves.
+// Every request reads: within one ms the same snapshot serves.
 function seenAt(record: SessionRecord, now: number): SessionRecord {
   return record.readAt === now ? record : copyOf(record, now);
 }

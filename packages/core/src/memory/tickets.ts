@@ -17,7 +17,10 @@ export function createMemoryTickets(clock: Clock, maxTickets: number): Tickets {
       tickets.delete(key);
       return value;
     },
-    peek: (key: string): string | undefined => tickets.get(key, clock.monotonic())?.value,
+    peek(key: string): string | undefined {
+      const ticket = tickets.peek(key);
+      return ticket !== undefined && clock.monotonic() < ticket.expiresAt ? ticket.value : undefined;
+    },
     replace(key: string, expected: string, value: string, ttlMs: number): boolean {
       const now = clock.monotonic();
       if (tickets.get(key, now)?.value !== expected) return false;
