@@ -1,12 +1,16 @@
 import { defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import { z } from "zod";
 import type { Auth } from "../create-auth.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
+import { internalsOf } from "../auth-internals.js";
 import { clientOf } from "./client-context.js";
+import { deliveryAsCame, deliveryAsked } from "./delivery.js";
+import { endFormerSession, formerSessionGuard } from "./end-session.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
-import { loginResponse } from "./route-schemas.js";
+import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
 import { loginAnswer } from "./token-answer.js";
 
 /**
@@ -18,6 +22,8 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   const { mfa } = auth;
   if (mfa === undefined) return [];
   const tags = ["auth"];
+  const internals = internalsOf("authRoutes.auth", auth);
+  const former = internals.cookies === undefined ? [] : [formerSessionGuard(auth, internals, internals.cookies)];
   // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
   const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
   return [
@@ -66,11 +72,22 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: [anybody],
+      guards: [anybody, ...former],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
-      responses: { 200: { description: "Tokens of a new session; the one before it is ended.", schema: loginResponse } },
-      handle: async (request, { facts, body }) =>
-        loginAnswer(await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts))),
+      responses: {
+        200: {
+          description: "Tokens of a new session, in the body or in cookies; the one before it is ended.",
+          schema: z.union([loginResponse, cookieLoginResponse]),
+        },
+      },
+      async handle(request, { facts, body }) {
+        const caller = callerOf(facts, body.mfa_token);
+        // A pending login is a login: it says where it wants the tokens. A session gets the new ones where the old ones are.
+        const cookies = "pendingToken" in caller ? deliveryAsked(auth, request, body.delivery) : deliveryAsCame(auth, facts);
+        const result = await mfa.verify(caller, body.code, clientOf(request, facts));
+        if (cookies !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
+        return loginAnswer(result, cookies);
+      },
     }),
     defineRoute({
       method: "POST",
