@@ -11,6 +11,7 @@ const PRODUCTION = {
   ENCRYPTION_KEYS: "0f".repeat(32),
   API_KEY_PEPPERS: "y".repeat(40),
   AUDIT_SIGNING_KEY: "z".repeat(44),
+  MFA_KEYS: "w".repeat(40),
   DATABASE_URL: "postgres://db.internal/portcullis",
   TRUSTED_PROXIES: "10.0.0.0/8",
 };
