@@ -62,9 +62,8 @@ function show(view, title) {
   document.querySelector("main").classList.toggle("wide", view === "account-view");
   byId("title").textContent = title;
   document.title = `${title} – Portcullis reference server`;
-  const first = byId(view).querySelector("input:not([hidden])");
-  if (first !== null && first.offsetParent !== null) first.focus();
-  else byId("title").focus();
+  const first = [...byId(view).querySelectorAll("input")].find((input) => input.offsetParent !== null);
+  (first ?? byId("title")).focus();
 }
 
 function say(text) {
@@ -128,6 +127,8 @@ async function askForCode(enrolled) {
 async function showAccount() {
   const me = await callSignedIn("GET", "/me");
   byId("who").textContent = me.email;
+  // For whatever keeps passwords.
+  byId("username").value = me.email;
   const factor = await callSignedIn("GET", "/mfa");
   // Somebody was given a role that needs a second factor while logged in.
   if (factor.required && factor.verified_at === null) {

@@ -89,6 +89,7 @@ ${buttons.length === 0 ? "" : `<p class="or">or</p>\n${buttons.join("\n")}`}
 
 <section id="new-password-view" hidden>
 <form id="new-password-form">
+<input id="username" type="email" autocomplete="username" readonly hidden>
 <div id="current-field">
 <label for="current-password">Current password</label>
 <input id="current-password" type="password" autocomplete="current-password" maxlength="4096">
