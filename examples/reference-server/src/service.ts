@@ -1,6 +1,6 @@
 import { approvalRoutes, createApprovals, type ApprovalEvent } from "@portcullis/approvals";
 import { auditRequests, auditRoutes, createAudit, createSigner } from "@portcullis/audit";
-import { authenticate, createUserDirectory, type Auth } from "@portcullis/auth";
+import { authenticate, createUserDirectory, type Auth, type SocketTickets } from "@portcullis/auth";
 import {
   allOf,
   type App,
@@ -64,6 +64,8 @@ export interface ServiceOptions {
 export interface Service {
   readonly app: App;
   readonly auth: Auth;
+  /** For a WebSocket server beside this one; `undefined` unless the configuration names origins. */
+  readonly socketTickets: SocketTickets | undefined;
   readonly assignments: ServiceAssignments;
   readonly webhooks: Webhooks<typeof EVENTS>;
   /** `operationId`s of routes that need no permission: they act on the caller's own account, or prove who it is. */
@@ -241,6 +243,7 @@ export function createService({ config, secrets, store, logger, clock = systemCl
   return Object.freeze({
     app: createApp({ guards, routes, renderProblem: renderInEnvelope, onFault }),
     auth,
+    socketTickets: identity.socketTickets,
     assignments,
     webhooks,
     guardingThemselves,

@@ -14,6 +14,7 @@ const VARIABLES: Readonly<Record<string, string>> = {
   "trustIdentityHeaders.callers": "TRUSTED_CALLERS",
   "trustIdentityHeaders.audience": "SERVICE_NAME",
   "authzenRoutes.policyDecisionPoint": "PUBLIC_URL",
+  "cookies.trustedOrigins": "PUBLIC_URL",
   "mfa.keys": "MFA_KEYS",
   "mfa.requiredRoles": "MFA_REQUIRED_ROLES",
   signing: "AUTH_SIGNING_KEY",

@@ -1,9 +1,11 @@
 // Authentication as the whole service has it: cookies, second factors by the roles of now, providers, public keys, the audit trail.
 import { generateSigningKeys } from "@portcullis/auth";
 import { createRemoteJWKSet, jwtVerify } from "jose";
+import { once } from "node:events";
 import { createServer } from "node:net";
 import { Secret, TOTP } from "otpauth";
 import { afterEach, describe, expect, it } from "vitest";
+import { WebSocket, WebSocketServer } from "ws";
 import { z } from "zod";
 import { type RunningProvider, startOpenIdProvider } from "../../../packages/auth/test/openid-provider.js";
 import { DEMO_PASSWORD, DEMO_USERS } from "../src/seed.js";
@@ -85,6 +87,37 @@ describe("sessions", () => {
   });
 });
 
+describe("in production", () => {
+  const secret = (character: string): string => `${character}123456789-abcdefghijklmnopqrstuvwxyz-${character}`;
+  const PRODUCTION = {
+    NODE_ENV: "production",
+    JWT_SECRETS: secret("j"),
+    API_KEY_PEPPERS: secret("p"),
+    MFA_KEYS: secret("m"),
+    ENCRYPTION_KEYS: "0123456789abcdef".repeat(4),
+    AUDIT_SIGNING_KEY: Buffer.from("0123456789abcdefghijklmnopqrstuv").toString("base64"),
+    TRUSTED_PROXIES: "127.0.0.1",
+  };
+
+  it("AUTH-S2 AUTH-M1 cookies are for https alone, administrators need a second factor, and no letter ends in a log", async () => {
+    const client = new CookieClient((await start(PRODUCTION)).url());
+    const logIn = (email: string) => client.call("POST", "/api/auth/login", { email, password: DEMO_PASSWORD, delivery: "cookie" });
+    const cookies = (await logIn(DEMO_USERS.member)).headers.getSetCookie();
+    expect(cookies.map((line) => line.split("=")[0])).toEqual(
+      expect.arrayContaining(["__Host-session", "__Secure-refresh", "__Host-csrf"]),
+    );
+    expect(cookies.every((line) => /; Secure(;|$)/.test(line))).toBe(true);
+    const stranger = new CookieClient(client.url);
+    for (const email of [DEMO_USERS.admin, DEMO_USERS.owner]) {
+      const login = await stranger.call("POST", "/api/auth/login", { email, password: DEMO_PASSWORD, delivery: "cookie" });
+      expect(login.json?.data).toMatchObject({ mfa_required: true, mfa_enrolled: false });
+      expect(login.headers.getSetCookie()).toEqual([]);
+    }
+    expect((await stranger.call("POST", "/api/auth/password-reset/request", { email: DEMO_USERS.member })).status).toBe(404);
+    expect((await stranger.call("GET", "/login")).text).not.toContain("Forgot");
+  });
+});
+
 describe("second factors", () => {
   it("AUTH-M2 a role given by assignment asks for one on the next request, and lets in who enrolled", async () => {
     const started = await start({ MFA_REQUIRED_ROLES: "admin" }, "sqlite");
@@ -163,6 +196,32 @@ describe("second factors", () => {
   });
 });
 
+describe("what standards describe", () => {
+  it("AUTH-T is answered as they say: revocation without a word about the token, introspection for services alone", async () => {
+    const started = await start();
+    const call = createApiClient(started.url);
+    const [member, admin] = [await logInAs(call, "member"), await logInAs(call, "admin")];
+    const form = async (path: string, authorization: Record<string, string>, token: string) => {
+      const headers = { "content-type": "application/x-www-form-urlencoded", ...authorization };
+      const response = await fetch(`${started.url()}${path}`, { method: "POST", headers, body: new URLSearchParams({ token }) });
+      return { status: response.status, body: (await response.json()) as unknown };
+    };
+    expect((await form("/api/auth/introspect", { authorization: `Bearer ${admin}` }, member)).status).toBe(403);
+    expect((await form("/api/auth/introspect", {}, member)).status).toBe(401);
+    const made = read(
+      await call("POST", "/api/auth/api-keys", { token: admin, body: { name: "gateway" } }),
+      201,
+      z.object({ key: z.string() }),
+    );
+    const asService = { "x-api-key": made.key };
+    expect(await form("/api/auth/introspect", asService, member)).toMatchObject({ status: 200, body: { active: true, type: "access" } });
+    expect(await form("/api/auth/revoke", {}, member)).toEqual({ status: 200, body: {} });
+    expect(await form("/api/auth/revoke", {}, "nobody's")).toEqual({ status: 200, body: {} });
+    expect(await form("/api/auth/introspect", asService, member)).toEqual({ status: 200, body: { active: false } });
+    expect((await call("GET", "/api/workflows", { token: member })).status).toBe(401);
+  });
+});
+
 describe("public keys", () => {
   it.each(["EdDSA", "ES256", "RS256"] as const)("AUTH-J others verify access tokens by them, signed with %s", async (algorithm) => {
     const { privateKey } = await generateSigningKeys(algorithm);
@@ -177,15 +236,49 @@ describe("public keys", () => {
 });
 
 describe("tickets for sockets", () => {
-  it("are given where the configuration names the pages that may have them, and die with the session", async () => {
+  it("AUTH-W are for the pages that the configuration names; a socket is closed when its session is logged out", async () => {
     const started = await start({ SOCKET_ORIGINS: "https://app.example" });
+    const { socketTickets } = started.service;
+    if (socketTickets === undefined) throw new Error("no tickets");
     const call = createApiClient(started.url);
     const token = await logInAs(call, "member");
     const ask = (origin: string) => call("POST", "/api/auth/ws-ticket", { token, body: {}, headers: { origin } });
     expect((await ask("https://evil.example")).status).toBe(403);
-    expect((await ask("https://app.example")).status).toBe(201);
-    expect((await createApiClient((await start()).url)("POST", "/api/auth/ws-ticket", { body: {} })).status).toBe(404);
-    await started.close();
+    const { ticket } = read(await ask("https://app.example"), 201, z.object({ ticket: z.string() }));
+
+    // A WebSocket server of its own, as an application has one.
+    const sockets = new WebSocketServer({
+      ...{ port: 0, host: "127.0.0.1" },
+      handleProtocols: () => false,
+      verifyClient: ({ req }, done) => {
+        void socketTickets.admit(req).then((admitted) => {
+          if (admitted.kind === "ok") sockets.once("connection", (socket) => socketTickets.watch(admitted.value, () => socket.close(4001)));
+          done(admitted.kind === "ok", 401);
+        });
+      },
+    });
+    await once(sockets, "listening");
+    const address = sockets.address();
+    const url = `ws://127.0.0.1:${typeof address === "object" && address !== null ? address.port : 0}/live?ticket=${ticket}`;
+    const open = async (): Promise<WebSocket> => {
+      const socket = new WebSocket(url, { origin: "https://app.example" });
+      await once(socket, "open");
+      return socket;
+    };
+    try {
+      const socket = await open();
+      await expect(open()).rejects.toThrow("401");
+      const closed = once(socket, "close");
+      expect((await call("POST", "/api/auth/logout", { token })).status).toBe(200);
+      expect((await closed)[0]).toBe(4001);
+    } finally {
+      await new Promise((resolve) => sockets.close(resolve));
+    }
+  });
+
+  it("are not offered without that", async () => {
+    const { url } = await start();
+    expect((await createApiClient(url)("POST", "/api/auth/ws-ticket", { body: {} })).status).toBe(404);
   });
 });
 
