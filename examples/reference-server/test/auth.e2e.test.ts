@@ -2,7 +2,6 @@
 import { generateSigningKeys } from "@portcullis/auth";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 import { once } from "node:events";
-import { createServer } from "node:net";
 import { Secret, TOTP } from "otpauth";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
@@ -12,6 +11,7 @@ import { DEMO_PASSWORD, DEMO_USERS } from "../src/seed.js";
 import { createApiClient } from "../src/story/api-client.js";
 import { logInAs, read } from "../src/story/story.js";
 import { CookieClient } from "./cookie-client.js";
+import { freePort } from "./free-port.js";
 import { FRAMEWORKS } from "./serve.js";
 import { startService, type StoreKind, type TestWorld } from "./start-service.js";
 
@@ -360,12 +360,3 @@ describe("a login over an OpenID provider", () => {
     expect((await client.call("GET", "/api/auth/me")).json?.data).toMatchObject({ email: "ada@example.com" });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (address === null || typeof address === "string") throw new Error("no port");
-  return address.port;
-}

@@ -1,8 +1,10 @@
 import { Secret, TOTP } from "otpauth";
 import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { startOpenIdProvider } from "../../../packages/auth/test/openid-provider.js";
 import { chromiumPath, describeWith } from "../../../tools/test-services/connect.js";
 import { DEMO_PASSWORD, DEMO_USERS } from "../src/seed.js";
+import { freePort } from "./free-port.js";
 import { startService, type TestWorld } from "./start-service.js";
 
 describeWith("chromium", "the login page in a browser", () => {
@@ -175,5 +177,42 @@ describeWith("chromium", "the login page in a browser", () => {
     await logInAs(DEMO_USERS.viewer, "an entirely new password");
     await page.waitForSelector("#account-view", { state: "visible" });
     nothingWentWrong();
+  });
+
+  it("AUTH-O1 AUTH-M1 logs in over a provider, with the second factor, past a session that is over", async () => {
+    await context.close();
+    await world.close();
+    const port = await freePort();
+    const base = `http://localhost:${port}`;
+    const client = { client_id: "portcullis", client_secret: "a client secret of a test" };
+    const provider = await startOpenIdProvider([{ ...client, redirect_uris: [`${base}/api/auth/oauth/oidc/callback`] }]);
+    try {
+      world = await startService("hono", "memory", {
+        PORT: String(port),
+        MFA_REQUIRED_ROLES: "member",
+        OIDC_ISSUER: provider.issuer,
+        OIDC_CLIENT_ID: client.client_id,
+        OIDC_CLIENT_SECRET: client.client_secret,
+        OIDC_NAME: "Acme",
+      });
+      const ada = { email: "ada@example.com", password: DEMO_PASSWORD, roles: ["member"], orgId: "acme", emailVerified: true };
+      expect((await world.service.auth.createAccount(ada)).kind).toBe("ok");
+      await open(360);
+      await page.goto(`${base}/login`);
+      await context.addCookies([{ name: "session", value: "of.long.ago", url: base, httpOnly: true }]);
+      await page.getByRole("button", { name: "Continue with Acme" }).click();
+      await page.waitForSelector("#enrolment", { state: "visible" });
+      expect(page.url()).toBe(`${base}/login`);
+      const { entries } = await (await context.newCDPSession(page)).send("Page.getNavigationHistory");
+      expect(entries.map(({ url }) => url).join()).not.toMatch(/mfa_token|code=|state=/);
+      await page.getByLabel("Code").fill(codeOf(String(await page.locator("#secret").textContent()).replaceAll(" ", "")));
+      await page.keyboard.press("Enter");
+      await page.waitForSelector("#account-view", { state: "visible" });
+      expect(await page.locator("#who").textContent()).toBe("ada@example.com");
+      expect(await page.evaluate("document.cookie")).toMatch(/^csrf=[^;]+$/);
+      expect(complaints).toEqual([]);
+    } finally {
+      await provider.close();
+    }
   });
 });
