@@ -13,6 +13,8 @@ sessionStorage.removeItem(STATE_KEY);
 
 /** Of a login that waits for its second factor: opens nothing else. `undefined` where the session itself proves one. */
 let pendingToken;
+/** Whether somebody who needs no second factor is making one. */
+let isVoluntary = false;
 /** From the link of a letter. */
 let resetToken;
 
@@ -107,6 +109,7 @@ function on(id, event, work) {
 }
 
 function showLogin() {
+  isVoluntary = false;
   pendingToken = undefined;
   byId("password").value = "";
   forgetEnrolment();
@@ -145,6 +148,7 @@ async function showAccount() {
   if (factor.required && factor.verified_at === null) {
     say("Your role needs a second factor.");
     pendingToken = undefined;
+    isVoluntary = false;
     return askForCode(factor.enrolled);
   }
   if (me.must_change_password) return askForNewPassword("Choose a new password");
@@ -152,6 +156,7 @@ async function showAccount() {
     ? `Second factor in force, ${factor.backup_codes_left} backup codes left.`
     : "No second factor.";
   byId("enrol").hidden = factor.enrolled;
+  forgetEnrolment();
   await showSessions();
   return show("account-view", "Your account");
 }
@@ -249,13 +254,18 @@ on("forgot", "click", async () => {
 });
 
 on("start-over", "click", async () => {
-  // A session that has yet to prove its second factor ends: there is no other way out of it.
-  if (pendingToken === undefined && csrfToken() !== undefined) await call("POST", "/logout");
   say("");
-  showLogin();
+  const hasSession = pendingToken === undefined && csrfToken() !== undefined;
+  if (hasSession && isVoluntary) return showAccount();
+  // A session that has yet to prove its second factor ends: there is no other way out of it.
+  if (hasSession) await call("POST", "/logout");
+  return showLogin();
 });
 
-on("enrol", "click", async () => askForCode(false));
+on("enrol", "click", async () => {
+  isVoluntary = true;
+  await askForCode(false);
+});
 
 on("log-out", "click", async () => {
   await call("POST", "/logout");

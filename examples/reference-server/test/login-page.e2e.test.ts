@@ -3,6 +3,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from "playwrig
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { startOpenIdProvider } from "../../../packages/auth/test/openid-provider.js";
 import { chromiumPath, describeWith } from "../../../tools/test-services/connect.js";
+import { placeOf } from "../src/accounts.js";
 import { DEMO_PASSWORD, DEMO_USERS } from "../src/seed.js";
 import { freePort } from "./free-port.js";
 import { startService, type TestWorld } from "./start-service.js";
@@ -147,6 +148,34 @@ describeWith("chromium", "the login page in a browser", () => {
     await page.keyboard.press("Enter");
     await page.waitForSelector("#account-view", { state: "visible" });
     expect(await page.locator("#factor").textContent()).toMatch(/9 backup codes/);
+    nothingWentWrong();
+  });
+
+  it("lets whoever needs no second factor think better of it, and stay", async () => {
+    await logInAs(DEMO_USERS.member);
+    await page.getByRole("button", { name: "Set up a second factor" }).click();
+    await page.waitForSelector("#enrolment", { state: "visible" });
+    await page.getByRole("button", { name: "Start over" }).click();
+    await page.waitForSelector("#account-view", { state: "visible" });
+    expect(await page.locator("#secret").textContent()).toBe("");
+    nothingWentWrong();
+  });
+
+  it("AUTH-M2 asks who was given such a role meanwhile, and lets them leave instead", async () => {
+    await logInAs(DEMO_USERS.member);
+    await page.waitForSelector("#account-view", { state: "visible" });
+    const account = await world.service.auth.users.byEmail(DEMO_USERS.member);
+    if (account === undefined) throw new Error("no account");
+    const { assignments } = world.service;
+    // For a while: nothing but the assignments knows of it.
+    const lent = await assignments.assign("program", placeOf(account), { role: "admin" }, { expiresAt: world.clock.now() + 3_600_000 });
+    expect(lent.allowed).toBe(true);
+    await page.reload();
+    await page.waitForSelector("#enrolment", { state: "visible" });
+    expect(await page.locator("#status").textContent()).toBe("Your role needs a second factor.");
+    await page.getByRole("button", { name: "Start over" }).click();
+    await page.waitForSelector("#password-view", { state: "visible" });
+    expect(await context.cookies()).toEqual([]);
     nothingWentWrong();
   });
 
