@@ -135,7 +135,7 @@ describe("the configuration", () => {
     [{ SESSION_MAX: "-1" }, "SESSION_MAX"],
     [{ ...PRODUCTION, GITHUB_OAUTH_CLIENT_ID: "a", GITHUB_OAUTH_CLIENT_SECRET: "hush-hush" }, "PUBLIC_URL"],
   ])("names what is missing or wrong of %j: %s", (environment, name) => {
-    const mistakes = mistakesOf(environment as Record<string, string>);
+    const mistakes = mistakesOf(environment);
     expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual([name]);
     expect(mistakes.join()).not.toContain("hush-hush");
   });
