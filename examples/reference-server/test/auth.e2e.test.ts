@@ -87,6 +87,12 @@ describe("sessions", () => {
   });
 });
 
+it("a service that is stopped has ended what authentication runs beside requests", async () => {
+  const { service } = await start();
+  await service.stop();
+  await expect(service.auth.hashPassword(DEMO_PASSWORD)).rejects.toMatchObject({ code: "closed" });
+});
+
 describe("in production", () => {
   const secret = (character: string): string => `${character}123456789-abcdefghijklmnopqrstuvwxyz-${character}`;
   const PRODUCTION = {
