@@ -1,4 +1,4 @@
-import { freezePrincipal, problems, type UserPrincipal } from "@portcullis/core";
+import { problems, type UserPrincipal } from "@portcullis/core";
 import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
 import { blacklistKey } from "../revocation/blacklist.js";
@@ -70,7 +70,7 @@ class VerifiedToken implements AccessToken {
     this.principal = principalOf(claims);
     this.tokenId = claims.jti;
     this.sessionId = claims.sid;
-    this.amr = Object.freeze([...claims.amr]);
+    this.amr = Object.freeze(claims.amr);
     this.issuedAt = claims.iat * 1000;
     this.expiresAt = claims.exp * 1000;
     Object.freeze(this);
@@ -81,25 +81,28 @@ class VerifiedToken implements AccessToken {
   }
 }
 
+// Frozen in one go, the lists where they lie: nobody else has the claims.
 function principalOf(claims: AccessClaims): UserPrincipal {
-  const { sub, email, orgId, workspaceId, roles, orgRoles, sid, tv, mustChangePassword } = claims;
   const { scopedDepartments, personas, mfaAt } = claims;
   const principal: UserPrincipal = {
     type: "user",
-    id: sub,
-    email,
-    orgId,
-    workspaceId,
-    roles,
-    orgRoles,
-    ...(scopedDepartments === undefined ? {} : { scopedDepartments }),
-    ...(personas === undefined ? {} : { personas }),
+    id: claims.sub,
+    email: claims.email,
+    orgId: claims.orgId,
+    workspaceId: claims.workspaceId,
+    roles: Object.freeze(claims.roles),
+    orgRoles: Object.freeze(claims.orgRoles),
     scopes: undefined,
     authMethod: "token",
-    sessionId: sid,
-    tokenVersion: tv,
+    sessionId: claims.sid,
+    tokenVersion: claims.tv,
     mfaAt: mfaAt === undefined ? undefined : mfaAt * 1000,
-    mustChangePassword,
+    mustChangePassword: claims.mustChangePassword,
   };
-  return freezePrincipal(principal) as UserPrincipal; // a copy of what went in
+  if (scopedDepartments === undefined && personas === undefined) return Object.freeze(principal);
+  return Object.freeze({
+    ...principal,
+    ...(scopedDepartments === undefined ? {} : { scopedDepartments: Object.freeze(scopedDepartments) }),
+    ...(personas === undefined ? {} : { personas: Object.freeze(personas) }),
+  });
 }
