@@ -7,6 +7,7 @@ const LIMITS = {
   "@portcullis/approvals": "9.5 kB",
   "@portcullis/audit": "17 kB",
   "@portcullis/auth": "14 kB",
+  "@portcullis/auth/oauth": "16 kB",
   "@portcullis/core": "25 kB",
   "@portcullis/core/node": "5.8 kB",
   "@portcullis/core/prometheus": "1 kB",

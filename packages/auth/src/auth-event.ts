@@ -1,9 +1,11 @@
+import type { OAuthEvent } from "./oauth/oauth-event.js";
 import type { SessionEvent } from "./sessions/session-event.js";
 import type { SocketTicketEvent } from "./socket-tickets/socket-ticket-event.js";
 import type { CookieEvent } from "./cookies/cookie-event.js";
 import type { AccountMailEvent } from "./accounts/account-mail-event.js";
 import type { SystemTokenEvent } from "./system-tokens/system-token-event.js";
 import type { TokenEvent } from "./tokens/token-event.js";
+import type { MfaEvent } from "./mfa/mfa-event.js";
 
 /** Why a login was refused; for the record only: the client sees one answer for all but `locked` and `overloaded`. */
 export type LoginFailure =
@@ -25,6 +27,7 @@ export type AuthEvent =
   | CookieEvent
   | SystemTokenEvent
   | TokenEvent
+  | MfaEvent
   | { readonly kind: "login_succeeded"; readonly userId: string; readonly sessionId: string }
   | {
       readonly kind: "login_failed";
@@ -46,6 +49,7 @@ export type AuthEvent =
   | { readonly kind: "account_disabled" | "account_enabled"; readonly userId: string }
   | { readonly kind: "password_changed"; readonly userId: string }
   | { readonly kind: "password_rehashed"; readonly userId: string }
+  | OAuthEvent
   /** `passwords.isBreached` threw or took too long; the new password was taken. */
   | { readonly kind: "breach_check_failed" }
   | AccountMailEvent

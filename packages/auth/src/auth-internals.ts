@@ -11,6 +11,7 @@ import type { PasswordLockout } from "./login/password-lockout.js";
 import type { PasswordReplacer } from "./login/replace-password.js";
 import type { SignInDesk } from "./login/sign-in.js";
 import type { Revocations } from "./revocation/revocations.js";
+import type { ProgramGate } from "./mfa/program-gate.js";
 import type { PasswordHasher } from "./passwords/password-hasher.js";
 import type { PasswordPolicy } from "./passwords/password-policy.js";
 import type { SystemTokenReader } from "./system-tokens/create-system-tokens.js";
@@ -35,6 +36,8 @@ export interface AuthInternals extends SystemTokenReader {
   readonly policy: PasswordPolicy;
   readonly replacePassword: PasswordReplacer;
   readonly accounts: AccountCreation;
+  /** Whether programs are let in: for verifiers of system tokens. Without `mfa`: absent. */
+  readonly programs: ProgramGate | undefined;
 }
 
 const known = new WeakMap<Auth, AuthInternals>();

@@ -18,6 +18,7 @@ import { createSecretRing, type SecretRing } from "./jwt/secret-ring.js";
 import { readSigning, type SigningKeys, type SigningRing } from "./jwt/signing-keys.js";
 import { readLockout, type LockoutSettings } from "./login/lockout-settings.js";
 import { readRevocation, type RevocationSettings } from "./revocation/revocation-settings.js";
+import { type MfaOptions, type MfaSettings, readMfa } from "./mfa/mfa-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
 import { integer, text } from "./settings/option-checks.js";
@@ -59,6 +60,8 @@ export interface AuthOptions {
   readonly apiKeys?: Partial<ApiKeySettings>;
   /** Lets browsers hold the tokens in cookies, with protection against CSRF. Default: off, and the Cookie header is not looked at. */
   readonly cookies?: CookieOptions;
+  /** Second factors. Without it there are none, and no role needs one. */
+  readonly mfa?: MfaOptions;
   readonly clock?: Clock;
   /** Cryptographically strong random bytes. Default: `node:crypto`. */
   readonly random?: (bytes: number) => Uint8Array;
@@ -83,6 +86,7 @@ export interface AuthSettings {
   readonly passwords: PasswordSettings;
   readonly apiKeys: ApiKeySettings;
   readonly cookies: CookieSettings | undefined;
+  readonly mfa: MfaSettings | undefined;
   readonly clock: Clock;
   readonly random: (bytes: number) => Uint8Array;
   readonly metrics: Metrics;
@@ -102,6 +106,7 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
   if (peppers.all.some(({ id }) => secrets.byId(id) !== undefined)) {
     throw invalidOption("apiKeyPeppers", options.apiKeyPeppers, "other than the entries of secrets");
   }
+  const lockout = readLockout(options.lockout);
   return Object.freeze({
     users,
     store: options.store ?? createMemoryStore({ clock }),
@@ -113,10 +118,11 @@ export function readAuthOptions(options: AuthOptions): AuthSettings {
     sessions: readSessions(options.sessions),
     revocation: readRevocation(options.revocation),
     tokenCacheEntries: integer("tokenCacheEntries", options.tokenCacheEntries ?? DEFAULT_TOKEN_CACHE_ENTRIES, 0, 10_000_000),
-    lockout: readLockout(options.lockout),
+    lockout,
     passwords: readPasswords(options.passwords),
     apiKeys: readApiKeys(options.apiKeys),
     cookies: readCookieOptions(options.cookies),
+    mfa: readMfa(options.mfa, lockout, [secrets, peppers]),
     clock,
     random,
     metrics,

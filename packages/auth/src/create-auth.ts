@@ -1,5 +1,6 @@
 import { problems, type MaybePromise } from "@portcullis/core";
 import { createApiKeyRing, type ApiKeyRing } from "./api-keys/api-key-ring.js";
+import { createServiceAccounts, type ServiceAccounts } from "./api-keys/service-accounts.js";
 import { denied, type AuthResult } from "./auth-result.js";
 import { rememberInternals } from "./auth-internals.js";
 import { readAuthOptions, type AuthOptions } from "./auth-settings.js";
@@ -12,6 +13,11 @@ import { createPasswordLockout, type LoginClient } from "./login/password-lockou
 import { createPasswordLogin, overloaded, type LoginRequest } from "./login/password-login.js";
 import { createPasswordReplacer } from "./login/replace-password.js";
 import { createSignInDesk, type LoginResult } from "./login/sign-in.js";
+import { createBypasses } from "./mfa/bypasses.js";
+import { createMfa, createMfaParts } from "./mfa/create-mfa.js";
+import { createSessionEnding } from "./mfa/end-sessions.js";
+import type { Mfa } from "./mfa/mfa.js";
+import { createProgramGate } from "./mfa/program-gate.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
 import { createLogoutByRefresh } from "./sessions/logout-by-refresh.js";
@@ -42,6 +48,9 @@ export interface Auth extends SystemTokens {
   readonly apiKeys: ApiKeyRing;
   /** The caller's sessions: list them, end one, end all others. */
   readonly sessions: SessionList;
+  readonly serviceAccounts: ServiceAccounts;
+  /** Second factors; `undefined` without the option `mfa`. */
+  readonly mfa: Mfa | undefined;
   /**
    * Proves a password and opens a session.
    *
@@ -163,17 +172,23 @@ export function createAuth(options: AuthOptions): Auth {
   const lockout = createPasswordLockout(settings, instruments);
   const policy = createPasswordPolicy(settings, instruments);
   const replacePassword = createPasswordReplacer(settings, revocations);
-  const signIn = createSignInDesk(issuer, instruments, undefined, lockout.devices);
+  const mfa = createMfaParts(settings, instruments);
+  const signIn = createSignInDesk(issuer, instruments, mfa?.gate, lockout.devices);
   const passwordLogin = createPasswordLogin(settings, hasher, lockout, signIn, instruments);
   const ender = createCredentialEnder(settings, blacklist, revocations, instruments);
+  const bypasses = createBypasses(settings, instruments);
+  const programs = mfa === undefined ? undefined : createProgramGate(mfa.mfa, bypasses, instruments);
+  const { ring, owned } = createApiKeyRing(settings, instruments, programs);
+  const sessions = createSessionEnding(settings, blacklist, revocations, ender.revokeUser);
   const accounts = createAccountCreation(settings, hasher, policy, instruments);
-
   const { readSystemToken, ...systemTokens } = createSystemTokens(settings, blacklist, issuer.createId, instruments);
 
   const auth: Auth = Object.freeze({
     ...systemTokens,
     users,
-    apiKeys: createApiKeyRing(settings, instruments),
+    apiKeys: ring,
+    serviceAccounts: createServiceAccounts(settings, owned, ender.setDisabled, instruments),
+    mfa: mfa === undefined ? undefined : createMfa(settings, mfa, { instruments, issuer, hasher, passwordLogin, sessions, bypasses }),
     login: passwordLogin.login,
     sessions: createSessionList(settings, sessionsEnded),
     refresh: createTokenRefresher(settings, kinds, issuer, instruments, sessionsEnded),
@@ -220,6 +235,7 @@ export function createAuth(options: AuthOptions): Auth {
       accounts,
       cookies,
       revocations,
+      programs,
     },
     verifyAgain: verifier.verifyAgain,
   });

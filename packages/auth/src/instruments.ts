@@ -3,7 +3,7 @@ import type { AuthEvent } from "./auth-event.js";
 import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
 /** How a caller tried to prove who it is. */
-export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "system_token";
+export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "system_token" | "otp" | "oauth";
 /** What was ended early; `claims`: access tokens that say what is no longer so. */
 export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims", "service"] as const);
 export type RevocationKind = (typeof REVOCATION_KINDS)[number];
@@ -17,8 +17,10 @@ const SUCCESS: Readonly<Record<AttemptMethod, Labels>> = Object.freeze({
   token: Object.freeze({ method: "token", outcome: "success" }),
   refresh: Object.freeze({ method: "refresh", outcome: "success" }),
   api_key: Object.freeze({ method: "api_key", outcome: "success" }),
+  oauth: Object.freeze({ method: "oauth", outcome: "success" }),
   socket_ticket: Object.freeze({ method: "socket_ticket", outcome: "success" }),
   system_token: Object.freeze({ method: "system_token", outcome: "success" }),
+  otp: Object.freeze({ method: "otp", outcome: "success" }),
 });
 
 /** What auth tells of itself. Observers cannot change a decision: what they throw is dropped. */

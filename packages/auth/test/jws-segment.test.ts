@@ -3,7 +3,7 @@ import { parseStrictJson } from "@portcullis/core";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { isCanonicalBase64Url } from "../src/jwt/base64url.js";
-import { createTextMac } from "../src/jwt/hmac-sha256.js";
+import { createPlainMac, createTextMac } from "../src/jwt/hmac-sha256.js";
 import { MAX_TOKEN_CHARACTERS, readSegment } from "../src/jwt/jws-segment.js";
 
 const encode = (text: string | Uint8Array): string => Buffer.from(text as string, "utf8").toString("base64url");
@@ -123,16 +123,19 @@ describe("a segment is read as core's strict parser reads it", () => {
   });
 });
 
-describe("the MAC of a text is HMAC-SHA-256", () => {
+describe.each([
+  ["by one-shot hashes", createTextMac],
+  ["by Hmac objects, where there are none", createPlainMac],
+])("the MAC of a text is HMAC-SHA-256 %s", (_name, create) => {
   it.each([1, 32, 63, 64, 65, 131, 1000])("with a key of %i bytes", (length) => {
     const key = createSecretKey(Buffer.alloc(length, "0123456789abcdef"));
-    const mac = createTextMac(key, 300);
+    const mac = create(key, 300);
     for (const text of ["", "a", "x".repeat(55), "x".repeat(56), "x".repeat(300), "a.b", "short", "\0\x7f"]) {
       expect(mac.of(text)).toBe(createHmac("sha256", key).update(text).digest("base64url"));
     }
   });
   it("for ASCII within its bound, and for nothing else: no character is taken for another", () => {
-    const mac = createTextMac(createSecretKey(Buffer.alloc(32, 7)), 64);
+    const mac = create(createSecretKey(Buffer.alloc(32, 7)), 64);
     for (const text of ["\u0141", "é", "a\u{1F600}", "\uD800", "x".repeat(65), `${"x".repeat(63)}é`, `${"x".repeat(62)}\u2028`]) {
       expect(mac.of(text)).toBeUndefined();
     }

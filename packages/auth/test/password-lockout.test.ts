@@ -1,27 +1,9 @@
 import { clientIp, createApp, createMemoryStore, toFetchHandler } from "@portcullis/core";
-import { createManualClock, type ManualClock } from "@portcullis/testkit";
-import { type AuthOptions, authRoutes, createUserDirectory, type LoginResult } from "@portcullis/auth";
+import type { ManualClock } from "@portcullis/testkit";
+import { authRoutes } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
-import { asynchronous, codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf, wrapPort } from "./auth-fixture.js";
-
-const WRONG = "wrong horse battery";
-const LOCKOUT = { threshold: 3, windowMs: 60_000, durationMs: 300_000 };
-const HOUR_MS = 3_600_000;
-
-type Fixture = Awaited<ReturnType<typeof createFixtureWithAda>>;
-
-async function createOn(manner: string, options: Partial<AuthOptions> = {}): Promise<Fixture> {
-  const clock = createManualClock();
-  const memory = createMemoryStore({ clock });
-  const store = manner === "synchronous" ? memory : asynchronous(memory);
-  const users = createUserDirectory({ store });
-  const fixture = await createFixtureWithAda({ clock, store, users, lockout: LOCKOUT, passwords: { queueLength: 300 }, ...options });
-  return { ...fixture, clock, store, users };
-}
-
-function attempt(fixture: Fixture, password = WRONG, client: { ip?: string; device?: string } = {}): Promise<LoginResult> {
-  return fixture.auth.login({ email: EMAIL, password }, client);
-}
+import { codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, wrapPort } from "./auth-fixture.js";
+import { attempt, counted, createOn, type Fixture, HOUR_MS, LOCKOUT, WRONG } from "./lockout-fixture.js";
 
 /** The clock, with waits that end when they are told to. */
 function waiting(clock: ManualClock, until: () => Promise<unknown>): ManualClock {
@@ -36,12 +18,6 @@ const soon = async (): Promise<void> => new Promise((resolve) => setImmediate(re
 
 function computed({ events }: Fixture): number {
   return events.filter((event) => event.kind === "login_failed" && event.reason !== "locked" && event.reason !== "overloaded").length;
-}
-
-function counted(codes: readonly (number | string)[]): Record<string, number> {
-  const counts: Record<string, number> = {};
-  for (const code of codes) counts[code] = (counts[code] ?? 0) + 1;
-  return counts;
 }
 
 describe.each(["synchronous", "asynchronous"])("AUTH-L7 parallel logins on a store that answers %s", (manner) => {
@@ -202,89 +178,6 @@ describe("AUTH-L5 a lock for account and network", () => {
     for (let failed = 0; failed < 3; failed += 1) expect(await login(WRONG, `198.51.100.${failed}, 203.0.113.9`)).toBe(401);
     expect(await login(PASSWORD, "192.0.2.1, 203.0.113.9")).toBe(429);
     expect(await login(PASSWORD, "203.0.113.9, 192.0.2.1")).toBe(200);
-  });
-});
-
-describe("AUTH-L5 a known device", () => {
-  const lockout = { ...LOCKOUT, deviceTtlMs: HOUR_MS };
-
-  async function known(options: Partial<AuthOptions> = {}) {
-    const fixture = await createOn("synchronous", { lockout, ...options });
-    const { deviceToken: device = "" } = valueOf(await attempt(fixture, PASSWORD));
-    return { fixture, device };
-  }
-  const lock = async (fixture: Fixture): Promise<void> => {
-    for (let failed = 0; failed < 3; failed += 1) await attempt(fixture);
-    expect(codeOf(await attempt(fixture, PASSWORD))).toBe(1006);
-  };
-
-  it("logs in while strangers lock the account, and unlocks it for no stranger", async () => {
-    const { fixture, device } = await known();
-    await lock(fixture);
-    expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe("ok");
-    expect(codeOf(await attempt(fixture, PASSWORD))).toBe(1006);
-  });
-
-  it("has failures of its own, and as many as anybody, also in parallel", async () => {
-    const { fixture, device } = await known();
-    const results = await Promise.all(Array.from({ length: 30 }, async () => attempt(fixture, WRONG, { device })));
-    expect(counted(results.map(codeOf))).toEqual({ 1005: 3, 1006: 27 });
-    expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe(1006);
-    expect(codeOf(await attempt(fixture, PASSWORD))).toBe("ok");
-  });
-
-  it("is known until its time is over, and not at it", async () => {
-    const { fixture, device } = await known();
-    fixture.clock.advance(HOUR_MS - 1000);
-    await lock(fixture);
-    expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe("ok");
-    fixture.clock.advance(1000);
-    expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe(1006);
-  });
-
-  it("is known no more after a change of password", async () => {
-    const { fixture, device } = await known();
-    const { tokens } = valueOf(await attempt(fixture, PASSWORD));
-    const token = valueOf(await fixture.auth.verifyAccessToken(tokens.accessToken));
-    valueOf(await fixture.auth.changePassword(token, { currentPassword: PASSWORD, newPassword: "a new and longer one" }));
-    await lock(fixture);
-    expect(codeOf(await attempt(fixture, "a new and longer one", { device }))).toBe(1006);
-  });
-
-  it("a forged, foreign or changed token is as good as none, and never a fault", async () => {
-    const { fixture, device } = await known();
-    valueOf(await fixture.auth.createAccount({ email: "eve@example.com", password: PASSWORD, roles: [] }));
-    const { deviceToken: foreign = "" } = valueOf(await fixture.auth.login({ email: "eve@example.com", password: PASSWORD }));
-    await lock(fixture);
-    const [id = "", expiry = "", mac = ""] = device.split(".");
-    const hostile = [
-      "",
-      "..",
-      foreign,
-      `${id}.${Number(expiry) + 1}.${mac}`,
-      `${"A".repeat(16)}.${expiry}.${mac}`,
-      `${id}.${expiry}.${"A".repeat(43)}`,
-      `${device} `,
-      `${device}\n`,
-      "\0".repeat(100),
-      "x".repeat(100_000),
-    ];
-    for (const token of hostile) expect(codeOf(await attempt(fixture, PASSWORD, { device: token }))).toBe(1006);
-  });
-
-  it("goes through the login route, and is not offered by default", async () => {
-    const call = async (fixture: Fixture, body: object): Promise<{ status: number; body: Record<string, unknown> }> => {
-      const handler = toFetchHandler(createApp({ routes: authRoutes(fixture.auth) }));
-      const headers = { "content-type": "application/json" };
-      const response = await handler(new Request("http://localhost/auth/login", { method: "POST", headers, body: JSON.stringify(body) }));
-      return { status: response.status, body: (await response.json()) as Record<string, unknown> };
-    };
-    const { fixture } = await known();
-    const first = await call(fixture, { email: EMAIL, password: PASSWORD });
-    await lock(fixture);
-    expect((await call(fixture, { email: EMAIL, password: PASSWORD, device_token: first.body.device_token })).status).toBe(200);
-    const plain = await createOn("synchronous");
-    expect((await call(plain, { email: EMAIL, password: PASSWORD })).body).not.toHaveProperty("device_token");
   });
 });
 

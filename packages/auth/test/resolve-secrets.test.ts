@@ -27,6 +27,11 @@ describe("resolveSecrets: what is configured, else what the store holds, else a 
     }
   });
 
+  it("a list is no string, and is not taken for one", async () => {
+    // @ts-expect-error: JavaScript callers can
+    await expect(resolveSecrets({ configured: [SECRET], store: createMemoryStore(), name: NAME })).rejects.toThrow(/configured/);
+  });
+
   it("without an explicit yes nothing is made: the error says what to do", async () => {
     const store = createMemoryStore();
     for (const options of [{}, { allowGenerate: false }, { configured: undefined }]) {

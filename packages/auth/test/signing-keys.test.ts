@@ -213,6 +213,20 @@ describe("AUTH-J2 AUTH-J6 the key decides about the algorithm, and the kid about
     }
   });
 
+  it("an ES256 signature has a twin, n - s: what ends the token ends it under both", async () => {
+    const { auth } = createFixture({ signing: await loaded("ES256") });
+    const { accessToken } = await auth.createTokenPair(SUBJECT);
+    const order = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+    const at = accessToken.lastIndexOf(".") + 1;
+    const signature = Buffer.from(accessToken.slice(at), "base64url");
+    const s = BigInt(`0x${signature.subarray(32).toString("hex")}`);
+    const twinS = Buffer.from((order - s).toString(16).padStart(64, "0"), "hex");
+    const twin = accessToken.slice(0, at) + Buffer.concat([signature.subarray(0, 32), twinS]).toString("base64url");
+    expect([codeOf(await auth.verifyAccessToken(accessToken)), codeOf(await auth.verifyAccessToken(twin))]).toEqual(["ok", "ok"]);
+    await auth.logout(valueOf(await auth.verifyAccessToken(twin)));
+    expect([codeOf(await auth.verifyAccessToken(accessToken)), codeOf(await auth.verifyAccessToken(twin))]).toEqual([1004, 1004]);
+  });
+
   it("a refresh token under a key pair, or an access token of another type, is refused", async () => {
     const { auth } = createFixture({ signing: await loaded("EdDSA") });
     const { refreshToken } = await auth.createTokenPair(SUBJECT);
@@ -277,6 +291,7 @@ describe("loadSigningKeys", () => {
         expect(jwks.keys.map((key) => [key.kid, key.alg, key.use])).toEqual([[kid, algorithm, "sig"]]);
       }
       expect(await calculateJwkThumbprint(await exportJWK(createPublicKey(publicKey)))).toBe(kid);
+      if (algorithm === "EdDSA") expect((await loadSigningKeys({ ...jwk, alg: "Ed25519" })).jwks.keys[0]?.alg).toBe("EdDSA");
     }
   });
 

@@ -1,9 +1,11 @@
 export { accessFact } from "./guard/access.js";
 export { jsonAnswer } from "./guard/answer.js";
+export { callerOf, resolvedPrincipalFact } from "./guard/caller.js";
 export { createFactKey, createFacts } from "./guard/facts.js";
 export { ALLOW, deny } from "./guard/guard.js";
 export { isAppended, mergeHeaders, writeFields } from "./guard/header-list.js";
 export { freezePrincipal, principalFact, subjectOf, userPrincipal } from "./guard/principal.js";
+export { hasSecondFactor, requireMfa } from "./guard/require-mfa.js";
 export { allOf, createGuardChain, faultProblem } from "./guard/run-guards.js";
 export { clientIp, clientIpFact, clientIpOf, createClientIpResolver } from "./http/client-ip.js";
 export { correlationId, correlationIdFact } from "./http/correlation-id.js";
@@ -50,6 +52,7 @@ export { systemClock } from "./runtime/clock.js";
 export { createDeadlines } from "./runtime/deadlines.js";
 export { createJob } from "./runtime/job.js";
 export { noMetrics } from "./runtime/metrics.js";
+export { hasFromClass, own, ownOptions } from "./runtime/own-options.js";
 export { quietly } from "./runtime/quietly.js";
 
 export type { Access } from "./guard/access.js";
@@ -61,12 +64,14 @@ export type { HeaderField, HeaderList, WriteField } from "./guard/header-list.js
 export type {
   ApiKeyPrincipal,
   AuthMethod,
+  MfaBypass,
   Principal,
   ServicePrincipal,
   SystemPrincipal,
   UserDetails,
   UserPrincipal,
 } from "./guard/principal.js";
+export type { MfaProofBounds, RequireMfaOptions } from "./guard/require-mfa.js";
 export type { GuardChain, GuardRun, OnFault, Stop } from "./guard/run-guards.js";
 export type { App, AppOptions, AppReply } from "./http/app.js";
 export type { ClientIp, ClientIpOptions } from "./http/client-ip.js";

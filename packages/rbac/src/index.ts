@@ -1,3 +1,5 @@
+// One implementation, in core: auth needs them too.
+export { requireMfa, resolvedPrincipalFact } from "@portcullis/core";
 export { createAssignments } from "./assignments/create-assignments.js";
 export { loadAssignments } from "./assignments/load-assignments.js";
 export { authzenRoutes } from "./authzen/authzen-routes.js";
@@ -5,11 +7,9 @@ export { decisionKey } from "./decision/decision-key.js";
 export { normaliseDepartment } from "./decision/find-org-role.js";
 export { RbacError } from "./errors.js";
 export { adminSecureEndpoint } from "./guards/admin-secure-endpoint.js";
-export { resolvedPrincipalFact } from "./guards/caller.js";
 export { checkedScopeFact } from "./guards/checked-scope.js";
 export { assertGuarded, manifest, permissionOf, unguardedRoutes } from "./guards/manifest.js";
 export { requireAuthentication } from "./guards/require-authentication.js";
-export { requireMfa } from "./guards/require-mfa.js";
 export { requireOrgMutation } from "./guards/require-org-mutation.js";
 export { requirePermission } from "./guards/require-permission.js";
 export {
@@ -28,6 +28,7 @@ export { withShadow } from "./policy/with-shadow.js";
 export { signIdentity } from "./trusted-callers/sign-identity.js";
 export { trustIdentityHeaders } from "./trusted-callers/trust-identity-headers.js";
 
+export type { RequireMfaOptions } from "@portcullis/core";
 export type {
   AssignmentActor,
   AssignmentEvent,
@@ -64,7 +65,6 @@ export type { DecisionKeyParts } from "./decision/decision-key.js";
 export type { RbacErrorCode } from "./errors.js";
 export type { AdminSecureEndpointOptions } from "./guards/admin-secure-endpoint.js";
 export type { ManifestEntry } from "./guards/manifest.js";
-export type { RequireMfaOptions } from "./guards/require-mfa.js";
 export type { RequireOrgMutationOptions } from "./guards/require-org-mutation.js";
 export type { PermissionRequirement, RequirePermissionOptions } from "./guards/require-permission.js";
 export type { RequirePersonaOptions } from "./guards/require-persona.js";

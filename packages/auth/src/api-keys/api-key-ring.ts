@@ -7,13 +7,13 @@ import {
   type Principal,
   type Problem,
   problems,
-  type UserPrincipal,
 } from "@portcullis/core";
 import { LRUCache } from "lru-cache";
 import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
+import type { ProgramGate } from "../mfa/program-gate.js";
 import { createApiKeyText, parseApiKeyText, type ApiKeyText } from "./api-key-text.js";
 
 /** What a new key may do. Its owner is the caller, never a field. */
@@ -72,6 +72,20 @@ export interface ApiKeyRing {
   noteUse(keyId: string): MaybePromise<void>;
 }
 
+/** Whose key it is to be, and the most that it may do. */
+export interface KeyOwner {
+  readonly id: string;
+  readonly roles: readonly string[];
+  readonly scopes: readonly string[] | undefined;
+}
+
+/** Keys by owner, for whoever has made sure that they may. */
+export interface OwnedKeys {
+  create(owner: KeyOwner, key: NewApiKey): Promise<AuthResult<CreatedApiKey>>;
+  list(ownerId: string): Promise<readonly ApiKeyInfo[]>;
+  revoke(ownerId: string, keyId: string): Promise<AuthResult<{ readonly keyId: string }>>;
+}
+
 interface KeyData {
   readonly roles: readonly string[];
   readonly scopes: readonly string[] | undefined;
@@ -81,7 +95,12 @@ const MAX_NAME_CHARACTERS = 100;
 const TOUCH_INTERVAL_MS = 60_000;
 const TOUCH_ENTRIES = 10_000;
 
-export function createApiKeyRing(settings: AuthSettings, instruments: Instruments): ApiKeyRing {
+/** @param gate Asked last, where roles may need a second factor. */
+export function createApiKeyRing(
+  settings: AuthSettings,
+  instruments: Instruments,
+  gate?: ProgramGate,
+): { readonly ring: ApiKeyRing; readonly owned: OwnedKeys } {
   const { clock, peppers, random, store, users } = settings;
   const touched = new LRUCache<string, number>({ max: TOUCH_ENTRIES });
 
@@ -111,22 +130,29 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
       scopes,
       authMethod: "apiKey",
     };
+    const frozen = freezePrincipal(principal) as ApiKeyPrincipal; // a copy of what went in
+    const admitted = await gate?.(frozen, owner.type === "service" ? owner.id : undefined);
+    if (admitted?.kind === "denied") return refuse("mfa_required", admitted.problem);
     instruments.succeeded("api_key");
-    return ok(freezePrincipal(principal) as ApiKeyPrincipal); // a copy of what went in
+    return admitted ?? ok(frozen);
   }
 
   async function create(caller: Principal, key: NewApiKey): Promise<AuthResult<CreatedApiKey>> {
     // Nor does a trusted caller for somebody: the key would outlive its say, and may more than it was trusted with.
     if (caller.type !== "user" || caller.via !== undefined)
       return denied(problems.forbidden({ detail: "Only people make API keys. Log in to make one." }));
-    const problem = refusalOf(caller, key);
+    return owned.create(caller, key);
+  }
+
+  async function mint(owner: KeyOwner, key: NewApiKey): Promise<AuthResult<CreatedApiKey>> {
+    const problem = refusalOf(owner, key);
     if (problem !== undefined) return denied(problem);
     const text = createApiKeyText(settings.apiKeys, random);
-    const data: KeyData = { roles: key.roles ?? caller.roles, scopes: key.scopes ?? caller.scopes };
+    const data: KeyData = { roles: key.roles ?? owner.roles, scopes: key.scopes ?? owner.scopes };
     const createdAt = clock.now();
     const record: ApiKeyRecord = {
       id: text.id,
-      ownerId: caller.id,
+      ownerId: owner.id,
       name: key.name,
       hash: hashOf(text, peppers.current),
       pepperId: peppers.current.id,
@@ -140,22 +166,30 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
     // 96 random bits met twice: the random source is broken, and nothing made with it may be given out.
     if (!(await store.apiKeys.insert(record))) return denied(problems.internal());
     instruments.issuedApiKey();
-    instruments.emit({ kind: "api_key_created", userId: caller.id, keyId: text.id });
+    instruments.emit({ kind: "api_key_created", userId: owner.id, keyId: text.id });
     return ok(Object.freeze({ info: toInfo(record), key: text.text }));
   }
 
-  return Object.freeze({
+  const owned: OwnedKeys = Object.freeze({
+    create: mint,
+    list: async (ownerId: string) => Object.freeze((await store.apiKeys.list(ownerId)).map(toInfo)),
+    async revoke(ownerId: string, keyId: string): Promise<AuthResult<{ readonly keyId: string }>> {
+      if (!(await store.apiKeys.revoke(keyId, ownerId))) return denied(problems.notFound());
+      instruments.revoked("api_key");
+      instruments.emit({ kind: "api_key_revoked", userId: ownerId, keyId });
+      return ok({ keyId });
+    },
+  });
+
+  const ring: ApiKeyRing = Object.freeze({
     create,
     async list(caller: Principal): Promise<AuthResult<readonly ApiKeyInfo[]>> {
       if (caller.type !== "user") return denied(problems.forbidden());
-      return ok(Object.freeze((await store.apiKeys.list(caller.id)).map(toInfo)));
+      return ok(await owned.list(caller.id));
     },
     async revoke(caller: Principal, keyId: string): Promise<AuthResult<{ readonly keyId: string }>> {
       if (caller.type !== "user") return denied(problems.forbidden());
-      if (!(await store.apiKeys.revoke(keyId, caller.id))) return denied(problems.notFound());
-      instruments.revoked("api_key");
-      instruments.emit({ kind: "api_key_revoked", userId: caller.id, keyId });
-      return ok({ keyId });
+      return owned.revoke(caller.id, keyId);
     },
     async rotate(caller: Principal, keyId: string): Promise<AuthResult<CreatedApiKey>> {
       if (caller.type !== "user") return denied(problems.forbidden());
@@ -199,16 +233,17 @@ export function createApiKeyRing(settings: AuthSettings, instruments: Instrument
       return store.apiKeys.touch(keyId, TOUCH_INTERVAL_MS);
     },
   });
+  return { ring, owned };
 }
 
-function refusalOf(caller: UserPrincipal, key: NewApiKey): Problem | undefined {
+function refusalOf(owner: KeyOwner, key: NewApiKey): Problem | undefined {
   const errors: { in: string; pointer: string; message: string }[] = [];
   const refuse = (pointer: string, message: string): void => void errors.push({ in: "body", pointer, message });
   const { name, roles = [], scopes, ttlMs } = key;
   if (name.trim() === "" || name.length > MAX_NAME_CHARACTERS) refuse("/name", `Use 1 to ${MAX_NAME_CHARACTERS} characters.`);
-  if (roles.some((role) => !caller.roles.includes(role))) refuse("/roles", "Choose from your own roles.");
-  const bound = caller.scopes;
-  if (bound !== undefined && scopes?.some((scope) => !bound.includes(scope)) === true) refuse("/scopes", "Choose from your own scopes.");
+  if (roles.some((role) => !owner.roles.includes(role))) refuse("/roles", "Choose from the owner's roles.");
+  const bound = owner.scopes;
+  if (bound !== undefined && scopes?.some((scope) => !bound.includes(scope)) === true) refuse("/scopes", "Choose from the owner's scopes.");
   if (ttlMs !== undefined && !(Number.isSafeInteger(ttlMs) && ttlMs > 0)) refuse("/ttl_seconds", "Use a positive whole number.");
   return errors.length === 0 ? undefined : problems.validation({ extensions: { errors } });
 }

@@ -8,6 +8,7 @@ import { authenticate } from "./authenticate.js";
 import { csrfRoutes } from "./csrf-route.js";
 import { jwksRoute } from "./jwks-route.js";
 import { loginRoutes } from "./login-routes.js";
+import { mfaRoutes } from "./mfa-routes.js";
 import { passwordRoutes } from "./password-routes.js";
 import { sessionRoutes } from "./session-routes.js";
 import { type SetupOptions, setupRoute } from "./setup-route.js";
@@ -38,7 +39,7 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 
 /**
  * The routes of authentication, to be mounted with any adapter: login, refresh, logout, logout-all, me, change-password,
- * API keys, revocation of tokens (RFC 7009), introspection and setup where they are asked for, and the public keys at
+ * second factors, API keys, revocation of tokens (RFC 7009), introspection and setup where they are asked for, and the public keys at
  * `/.well-known/jwks.json`, whatever the prefix, where there are any. Each brings its own guards.
  *
  * @throws {ConfigurationError} `invalid_option`: the prefix is no path, or not where the refresh cookie is sent
@@ -73,11 +74,15 @@ export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonl
   // For the routes that somebody whose password must be changed may use.
   const restricted = authenticate(auth, { required: true, mustChangePassword: "allow" });
 
+  // And for those that somebody may use who has yet to prove a second factor.
+  const unproven = authenticate(auth, { required: true, mustChangePassword: "allow", mfa: "allow" });
+
   return Object.freeze([
     ...loginRoutes(auth, prefix),
-    ...csrfRoutes(auth, prefix, restricted),
-    ...sessionRoutes(auth, prefix, signedIn, restricted),
+    ...csrfRoutes(auth, prefix, unproven),
+    ...sessionRoutes(auth, prefix, signedIn, unproven),
     ...passwordRoutes(auth, prefix, restricted),
+    ...mfaRoutes(auth, prefix, unproven),
     ...apiKeyRoutes(auth, prefix, signedIn),
     ...(socketTickets === undefined ? [] : socketTicketRoutes(socketTickets, prefix, signedIn)),
     ...tokenRoutes(auth, prefix, introspection),

@@ -13,6 +13,7 @@ import {
   type Verdict,
 } from "@portcullis/core";
 import type { AuthResult } from "../auth-result.js";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import type { SystemToken } from "../system-tokens/system-claims.js";
 import { credentialOf } from "./credentials.js";
@@ -69,11 +70,22 @@ export function authenticateSystem(auth: Auth, options: AuthenticateSystemOption
     throw invalidOption("authenticateSystem.audience", audience, "the name of this service");
   }
 
-  function take(request: GuardRequest, result: AuthResult<SystemToken>): Verdict {
-    if (result.kind === "denied") return refused(result.problem);
-    request.facts.set(principalFact, result.value.principal);
-    request.facts.set(systemTokenFact, result.value);
+  const { programs } = internalsOf("authenticateSystem.auth", auth);
+
+  function publish(request: GuardRequest, token: SystemToken): Verdict {
+    request.facts.set(principalFact, token.principal);
+    request.facts.set(systemTokenFact, token);
     return ALLOW;
+  }
+
+  function take(request: GuardRequest, result: AuthResult<SystemToken>): MaybePromise<Verdict> {
+    if (result.kind === "denied") return refused(result.problem);
+    const token = result.value;
+    if (programs === undefined) return publish(request, token);
+    // A service proves no second factor: where its roles need one, it needs a bypass in force.
+    return programs(token.principal, token.principal.id).then((admitted) =>
+      admitted.kind === "denied" ? refused(admitted.problem) : publish(request, Object.freeze({ ...token, principal: admitted.value })),
+    );
   }
 
   return Object.freeze({

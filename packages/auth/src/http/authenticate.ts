@@ -19,6 +19,7 @@ import { internalsOf } from "../auth-internals.js";
 import { ok, type AuthResult } from "../auth-result.js";
 import { NO_COOKIES, type OurCookies } from "../cookies/read-cookies.js";
 import type { Auth } from "../create-auth.js";
+import { mfaRefusal } from "../mfa/mfa-policy.js";
 import { oneOf } from "../settings/option-checks.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
@@ -40,6 +41,11 @@ export interface AuthenticateOptions {
    * whoever mounts `requireCsrf` separately. Without the option `cookies` of `createAuth` there is nothing to check.
    */
   readonly csrf?: "enforce" | "skip";
+  /**
+   * What becomes of a caller whose roles need a second factor that was not proven; default `require`: 403 `mfaRequired`. `allow` is for
+   * the routes that enrol and verify it, and for a guard in front of all routes behind which each route has its own.
+   */
+  readonly mfa?: "require" | "allow";
 }
 
 const UNAUTHENTICATED = deny(problems.unauthenticated());
@@ -94,15 +100,18 @@ const BY_FIELD = Object.freeze({
  * ```
  */
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
-  const { required, mustChangePassword = "deny", csrf = "enforce" } = options ?? {};
+  const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = options ?? {};
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
+  oneOf("authenticate.mfa", mfa, ["require", "allow"]);
   oneOf("authenticate.csrf", csrf, ["enforce", "skip"]);
-  const { cookies, instruments } = internalsOf("authenticate.auth", auth);
+  const { cookies, instruments, settings } = internalsOf("authenticate.auth", auth);
   const badSession = (problem: Problem): Verdict =>
     refused(problem, cookies === undefined ? undefined : ["set-cookie", cookies.sessionCleared]);
 
-  const restricted = (principal: Principal): boolean =>
-    mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword;
+  const refusalOf = (principal: Principal): Verdict | undefined => {
+    if (mustChangePassword === "deny" && principal.type === "user" && principal.mustChangePassword) return PASSWORD_CHANGE_REQUIRED;
+    return mfa === "require" ? mfaRefusal(principal, settings) : undefined;
+  };
 
   function ambiguousSession(): Verdict {
     instruments.failed("token", "ambiguous_session");
@@ -110,7 +119,8 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   }
 
   function acceptToken(request: GuardRequest, token: AccessToken, used: CredentialUsed): Verdict {
-    if (restricted(token.principal)) return PASSWORD_CHANGE_REQUIRED;
+    const refusal = refusalOf(token.principal);
+    if (refusal !== undefined) return refusal;
     request.facts.set(principalFact, token.principal);
     request.facts.set(accessTokenFact, token);
     request.facts.set(credentialFact, used);
@@ -164,7 +174,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   // Somebody was authenticated before: only the options of this guard are still to be applied.
   function checkAgain(request: GuardRequest, known: Principal): Verdict {
     const denial = csrf === "enforce" && cookies !== undefined ? csrfDenial(request, cookies, instruments, "authenticated") : undefined;
-    return denial ?? (restricted(known) ? PASSWORD_CHANGE_REQUIRED : ALLOW);
+    return denial ?? refusalOf(known) ?? ALLOW;
   }
 
   return Object.freeze({

@@ -6,10 +6,9 @@ const password = z.string().min(1).max(4096);
 const name = z.string().min(1).max(100);
 const epochMs = z.number().int();
 
+const deviceToken = z.string().max(200).meta({ description: "Of an earlier login: says that this device is known." });
 /** Where a login wants the tokens. */
 export const delivery = z.enum(["body", "cookie"]).optional().meta({ description: "Where the tokens go; default body." });
-
-const deviceToken = z.string().max(200).meta({ description: "Of an earlier login: says that this device is known." });
 
 export const loginBody = z.strictObject({ email, password, delivery, device_token: deviceToken.optional() });
 const refreshToken = z.string().min(1).max(8192);
@@ -50,12 +49,13 @@ export const mfaRequiredResponse = z.object({
   mfa_token_expires_at: epochMs,
   mfa_enrolled: z.boolean().meta({ description: "Whether there is a second factor to verify; otherwise enrol one." }),
 });
-export const loginResponse = tokensResponse.extend({ user: userResponse, device_token: deviceToken.optional() });
+const loginDetails = z.object({ user: userResponse, device_token: deviceToken.optional() });
+export const loginResponse = tokensResponse.extend(loginDetails.shape);
 export const csrfResponse = z.object({
   csrf_token: z.string().meta({ description: "Also in the readable cookie; send it in x-csrf-token." }),
 });
 export const cookieTokensResponse = tokensResponse.pick({ expires_in: true, refresh_expires_in: true }).extend(csrfResponse.shape);
-export const cookieLoginResponse = cookieTokensResponse.extend({ user: userResponse, device_token: deviceToken.optional() });
+export const cookieLoginResponse = cookieTokensResponse.extend(loginDetails.shape);
 export const meResponse = userResponse.extend({ credential: z.enum(["access_token", "api_key"]), session_id: z.string().nullable() });
 export const messageResponse = z.object({ message: z.string() });
 export const logoutAllResponse = messageResponse.extend({ sessions_invalidated: z.literal(true), token_version: z.number().int() });

@@ -26,10 +26,10 @@ export function loginAnswer(result: LoginResult, cookies?: SessionCookies): Resp
       });
     case "ok": {
       const { tokens, account, deviceToken } = result.value;
-      const known = { user: userBody(account), ...(deviceToken === undefined ? {} : { device_token: deviceToken }) };
-      if (cookies === undefined) return answer(200, schemas.loginResponse, { ...tokensBody(tokens), ...known });
+      const details = { user: userBody(account), ...(deviceToken === undefined ? {} : { device_token: deviceToken }) };
+      if (cookies === undefined) return answer(200, schemas.loginResponse, { ...tokensBody(tokens), ...details });
       const { lines, csrfToken } = cookies.issue(tokens);
-      return withCookies(answer(200, schemas.cookieLoginResponse, { ...cookieBody(tokens, csrfToken), ...known }), lines);
+      return withCookies(answer(200, schemas.cookieLoginResponse, { ...cookieBody(tokens, csrfToken), ...details }), lines);
     }
   }
 }

@@ -8,7 +8,7 @@ import type { RingSecret, SecretRing } from "./secret-ring.js";
 import type { SigningRing } from "./signing-keys.js";
 
 export { SIGNATURE_CHARACTERS } from "./jws-key.js";
-export type { JwsClaims } from "./jws-segment.js";
+export { MAX_TOKEN_CHARACTERS, type JwsClaims } from "./jws-segment.js";
 
 /** Why a token was refused before its claims were looked at. */
 export type JwsRefusal = "malformed" | "unknown_key" | "bad_signature";
@@ -32,14 +32,14 @@ export interface CompactJws {
  * @param signing Where given, its first key signs, and what its keys or the secrets signed is accepted. Otherwise HS256 only.
  */
 export function createCompactJws(ring: SecretRing, type: string, signing?: SigningRing): CompactJws {
-  const secretKeys = ring.all.map(hmacKey);
+  const currentSecret = hmacKey(ring.current);
+  const secretKeys = [currentSecret, ...ring.all.slice(1).map(hmacKey)];
   const keys: readonly JwsKey[] = [...secretKeys, ...(signing?.all ?? [])];
   const keyById = new Map(keys.map((key) => [key.id, key]));
   // Our own headers are constant: recognising the text saves parsing it.
   const headerOf = ({ algorithm, id }: JwsKey): string => encodeSegment({ alg: algorithm, typ: type, kid: id });
   const keysByHeader = new Map(keys.map((key) => [headerOf(key), [key] as const]));
-  const signer = signing?.current ?? secretKeys[0];
-  if (signer === undefined) throw new Error("A ring of secrets is empty."); // createSecretRing makes none
+  const signer = signing?.current ?? currentSecret;
   const ownHeader = headerOf(signer);
   const ownPrefix = `${ownHeader}.`;
 

@@ -48,7 +48,8 @@ function createPaddedMac(key: KeyObject, maxCharacters: number): TextMac {
   });
 }
 
-function createPlainMac(key: KeyObject, maxCharacters: number): TextMac {
+/** The same by Hmac objects. */
+export function createPlainMac(key: KeyObject, maxCharacters: number): TextMac {
   return Object.freeze({
     of: (text: string) => (text.length > maxCharacters || Buffer.byteLength(text) !== text.length ? undefined : plainMac(key, text)),
   });

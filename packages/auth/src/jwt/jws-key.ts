@@ -56,6 +56,10 @@ export function hmacKey(secret: RingSecret): JwsSigner {
 // EdDSA hashes by itself. ES256 is r and s side by side, not the DER that OpenSSL makes of them (RFC 7518 §3.4).
 const DIGEST: Readonly<Record<SigningAlgorithm, string | null>> = Object.freeze({ RS256: "sha256", ES256: "sha256", EdDSA: null });
 
+/**
+ * Verifies for the half that everybody has. For an ES256 signature (r, s) there is (r, n - s), which is as good and which anybody can
+ * make: two texts are one token then, which is why nothing is revoked or counted by its text.
+ */
 export function publicJwsKey(id: string, algorithm: SigningAlgorithm, publicKey: KeyObject): JwsKey {
   const digest = DIGEST[algorithm];
   const key = { key: publicKey, dsaEncoding: "ieee-p1363" as const };

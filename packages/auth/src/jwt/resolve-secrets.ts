@@ -51,6 +51,7 @@ export async function resolveSecrets(options: ResolveSecretsOptions): Promise<st
   if (typeof name !== "string" || !NAME.test(name)) throw invalidOption("name", name, "1 to 64 characters of a-z, 0-9 and -");
   if (typeof allowGenerate !== "boolean") throw invalidOption("allowGenerate", allowGenerate, "true or false");
   if (configured !== undefined) {
+    if (typeof configured !== "string") throw invalidOption("configured", configured, "a string, the secrets with commas between");
     // An empty variable is a mistake in the environment, not the wish to have a secret made.
     createSecretRing("configured", configured);
     return configured;

@@ -126,7 +126,9 @@ async function readKey(option: string, source: unknown): Promise<ReadKey> {
   const { key, algorithm: declared } = toKeyObject(option, source);
   const publicKey = key.type === "private" ? createPublicKey(key) : key;
   const algorithm = algorithmOf(option, publicKey);
-  if (declared !== undefined && declared !== algorithm) throw refused(option, "a key that says it is for another algorithm");
+  // "Ed25519" is what RFC 9864 calls EdDSA with this curve.
+  const isDeclared = declared === undefined || declared === algorithm || (declared === "Ed25519" && algorithm === "EdDSA");
+  if (!isDeclared) throw refused(option, "a key that says it is for another algorithm");
   const members = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(members, "sha256");
   // exportJWK of a public key gives public members only; they are strings for these kinds of keys.

@@ -28,7 +28,7 @@ export interface ProvenAccount {
 export interface PasswordLogin {
   login(request: LoginRequest, client?: LoginClient): Promise<LoginResult>;
   /** @param place Taken before, so that whoever is turned away for load has not used up an attempt. */
-  prove(place: Place, request: LoginRequest, client: LoginClient): Promise<AuthResult<ProvenAccount>>;
+  prove(place: Place, request: LoginRequest, client?: LoginClient): Promise<AuthResult<ProvenAccount>>;
 }
 
 const SHED_RETRY_MS = 1000;
@@ -56,7 +56,7 @@ export function createPasswordLogin(
     return denial;
   };
 
-  async function prove(place: Place, request: LoginRequest, client: LoginClient): Promise<AuthResult<ProvenAccount>> {
+  async function prove(place: Place, request: LoginRequest, client: LoginClient = {}): Promise<AuthResult<ProvenAccount>> {
     const email = normaliseEmail(request.email);
     // What is no address or cannot be hashed belongs to no account: refused for everybody alike.
     const identifierHash = lockout.hashOf(email ?? request.email);

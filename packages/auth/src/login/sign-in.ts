@@ -1,7 +1,7 @@
 // Where every way to prove who one is ends: password, another provider, a second factor. One place decides whether that was enough.
 
-import type { MaybePromise, SubjectState } from "@portcullis/core";
-import { ok, type AuthDenial } from "../auth-result.js";
+import { type MaybePromise, problems, type SubjectState } from "@portcullis/core";
+import { denied, ok, type AuthDenial } from "../auth-result.js";
 import type { Instruments } from "../instruments.js";
 import type { DeviceTokens } from "./device-tokens.js";
 import type { ClientContext, LoginProof } from "../sessions/session-data.js";
@@ -46,6 +46,8 @@ export interface SignInDesk {
 export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, gate?: MfaGate, devices?: DeviceTokens): SignInDesk {
   return Object.freeze({
     async complete(account: UserAccount, state: SubjectState, proof: LoginProof, client: ClientContext): Promise<LoginResult> {
+      // A service has keys only (AUTH-M4), whatever way in was found for it.
+      if (account.type !== "user") return denied(problems.invalidCredentials());
       const challenge = await gate?.(account, state, proof);
       if (challenge !== undefined) return Object.freeze({ kind: "mfa_required", challenge });
       const opened = await issuer.open(toTokenSubject(account), state, { ...proof, client });

@@ -42,7 +42,7 @@ export interface AccessClaims extends TokenClaims {
 
 /** What a token must agree with beside its signature. */
 export interface ClaimsPolicy {
-  readonly kind: "access" | "refresh" | "system";
+  readonly kind: "access" | "refresh" | "system" | "mfa_pending";
   readonly issuer: string | undefined;
   /** Required when set; `aud` may be the value or a list that has it (RFC 7519 §4.1.3). */
   readonly audience: string | undefined;

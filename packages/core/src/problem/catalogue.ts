@@ -85,6 +85,36 @@ export const problems = Object.freeze({
     status: 401,
     detail: "The request names its session in several ways that do not agree. Clear the site's cookies and log in again.",
   }),
+  codeInvalid: defineProblem({
+    code: 1014,
+    category: "auth",
+    status: 401,
+    detail: "The code is wrong, or was used before. Wait for the next one.",
+  }),
+  mfaNotEnrolled: defineProblem({
+    code: 1015,
+    category: "auth",
+    status: 409,
+    detail: "There is no second factor to verify. Enrol one first.",
+  }),
+  oauthStateInvalid: defineProblem({
+    code: 1017,
+    category: "auth",
+    status: 400,
+    detail: "This login was not started here, was used, or took longer than ten minutes. Start it again.",
+  }),
+  oauthFailed: defineProblem({
+    code: 1018,
+    category: "auth",
+    status: 400,
+    detail: "The login with the provider failed. Start it again; if it fails again, use another way to log in.",
+  }),
+  redirectNotAllowed: defineProblem({
+    code: 1019,
+    category: "auth",
+    status: 400,
+    detail: "The redirect is not among those that this service leads to.",
+  }),
   forbidden: defineProblem({
     code: 1101,
     category: "auth",

@@ -1,5 +1,4 @@
-import { ALLOW, type Guard, type GuardRequest, invalidOption, principalFact, type Verdict } from "@portcullis/core";
-import { resolvedPrincipalFact } from "../guards/caller.js";
+import { ALLOW, type Guard, type GuardRequest, invalidOption, principalFact, resolvedPrincipalFact, type Verdict } from "@portcullis/core";
 import { ownOptions } from "../own-options.js";
 import type { Assignments, Consistency } from "./assignments.js";
 

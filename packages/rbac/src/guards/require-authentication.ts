@@ -1,5 +1,4 @@
-import { ALLOW, deny, type Guard, problems } from "@portcullis/core";
-import { callerOf } from "./caller.js";
+import { ALLOW, callerOf, deny, type Guard, problems } from "@portcullis/core";
 
 /** Lets every request pass that has a principal, whatever it may do; 401 otherwise. Mount it after authentication. */
 export function requireAuthentication(): Guard {

@@ -1,9 +1,8 @@
-import { ALLOW, ConfigurationError, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
+import { ALLOW, callerOf, ConfigurationError, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
 import type { Identity } from "../decision/decision.js";
 import { ownOptions } from "../own-options.js";
 import { PRINCIPAL_TYPES, type PrincipalType } from "../policy/policy.js";
 import type { AnyRbac } from "../policy/rbac.js";
-import { callerOf } from "./caller.js";
 import { publishScope } from "./checked-scope.js";
 import { denial } from "./denial.js";
 import { ownerReader, RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";

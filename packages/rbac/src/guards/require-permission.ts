@@ -1,9 +1,8 @@
-import { accessFact, ALLOW, type Facts, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
+import { accessFact, ALLOW, callerOf, type Facts, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
 import type { CheckOptions, Decision, Identity } from "../decision/decision.js";
 import { RbacError } from "../errors.js";
 import { own, ownOptions } from "../own-options.js";
 import type { PreparedCheck, Rbac } from "../policy/rbac.js";
-import { callerOf } from "./caller.js";
 import { publishScope } from "./checked-scope.js";
 import { denial } from "./denial.js";
 import { ownerReader, RESOURCE_OWNER, type ResourceOwner } from "./resource-owner.js";

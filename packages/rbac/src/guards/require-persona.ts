@@ -1,10 +1,9 @@
-import { ALLOW, type Guard, type GuardRequest, invalidOption, type JsonValue, type Verdict } from "@portcullis/core";
+import { ALLOW, callerOf, type Guard, type GuardRequest, invalidOption, type JsonValue, type Verdict } from "@portcullis/core";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { PersonaAccess } from "../policy/compile-personas.js";
 import { shown } from "../policy/compile-roles.js";
 import type { AnyRbac, Rbac } from "../policy/rbac.js";
-import { callerOf } from "./caller.js";
 import { denial } from "./denial.js";
 
 /** What a persona guard may be told. */

@@ -1,10 +1,9 @@
-import { ALLOW, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
+import { ALLOW, callerOf, type Guard, type GuardRequest, invalidOption, type Verdict } from "@portcullis/core";
 import type { CheckOptions } from "../decision/decision.js";
 import { shown } from "../policy/compile-roles.js";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { Rbac } from "../policy/rbac.js";
-import { callerOf } from "./caller.js";
 import { denial } from "./denial.js";
 
 /** What a role guard may be told. */

@@ -1,7 +1,6 @@
-import { type GuardRequest, invalidOption } from "@portcullis/core";
+import { callerOf, type GuardRequest, invalidOption } from "@portcullis/core";
 import type { CheckOptions } from "../decision/decision.js";
 import { own } from "../own-options.js";
-import { callerOf } from "./caller.js";
 
 /** Where an endpoint's resource belongs. */
 export interface ResourceOwner {

@@ -1,10 +1,9 @@
-import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue } from "@portcullis/core";
+import { allOf, ConfigurationError, type Guard, invalidOption, type JsonValue, requireMfa, type RequireMfaOptions } from "@portcullis/core";
 import { RbacError } from "../errors.js";
 import { ownOptions } from "../own-options.js";
 import type { PersonaAccess } from "../policy/compile-personas.js";
 import type { AnyRbac, Rbac } from "../policy/rbac.js";
 import { requireAuthentication } from "./require-authentication.js";
-import { requireMfa, type RequireMfaOptions } from "./require-mfa.js";
 import { requireOrgMutation } from "./require-org-mutation.js";
 import { requireParam } from "./require-param.js";
 import { parseRequirement, type PermissionRequirement, requirePermission } from "./require-permission.js";
