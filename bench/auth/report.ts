@@ -5,7 +5,7 @@ import { speedTable } from "../harness/speed-table.js";
 import { atLeast, atMost, type Verdict, verdictTable } from "../harness/verdict.js";
 import type { Footprint } from "./footprint.js";
 import type { Latency } from "./me-latency.js";
-import { FAST_JWT_CACHED, OURS_CACHED, OURS_VERIFY, RAW } from "./verifiers.js";
+import { FAST_JWT_CACHED, OURS, OURS_CACHED, RAW } from "./verifiers.js";
 
 /** Everything that was measured. */
 export interface Findings {
@@ -30,7 +30,7 @@ export function verdictsOf({ unknown, known, latencies }: Findings): readonly Ve
   const atBar = found(known, ({ callers }) => callers === BAR_CALLERS, `${BAR_CALLERS} callers`).series;
   const busy = found(latencies, ({ logins }) => logins === BAR_LOGINS, `${BAR_LOGINS} logins`);
   return [
-    atLeast("token not seen before, verified alone: speed of raw verification", ratioOf(unknown, RAW, OURS_VERIFY), 0.9),
+    atLeast("token not seen before, whole check: speed of raw verification", ratioOf(unknown, RAW, OURS), 0.9),
     atLeast("remembered token, whole check: times as fast as raw verification", ratioOf(atBar, RAW, OURS_CACHED), 5),
     atLeast("remembered token, whole check: times as fast as fast-jwt's cache", ratioOf(atBar, FAST_JWT_CACHED, OURS_CACHED), 2.5),
     atMost(`GET /auth/me while ${BAR_LOGINS} logins hash: p99, ms`, busy.p99, 20),
