@@ -2,7 +2,6 @@ import {
   ALLOW,
   type ApiKeyPrincipal,
   deny,
-  freezePrincipal,
   type Guard,
   type GuardRequest,
   type HeaderField,
@@ -22,6 +21,7 @@ import type { Auth } from "../create-auth.js";
 import { mfaRefusal } from "../mfa/mfa-policy.js";
 import { oneOf } from "../settings/option-checks.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
+import { bySession } from "../tokens/verified-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
 import { credentialOf, type PresentedCredential } from "./credentials.js";
 import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
@@ -157,7 +157,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       const denial = sessionCsrfDenial(request, cookies, instruments, jar, acting);
       if (denial !== undefined) return denial;
     }
-    return acceptToken(request, bySession(token), BY_COOKIE);
+    return acceptToken(request, sessionOf(token), BY_COOKIE);
   }
 
   function checkSession(request: GuardRequest, jar: OurCookies, session: string, presented: Presented | undefined): MaybePromise<Verdict> {
@@ -210,11 +210,8 @@ function isSameUser({ principal }: AccessToken, other: Principal): boolean {
 const sessions = new WeakMap<AccessToken, AccessToken>();
 
 // The same token says `token` in a header field and `session` in a cookie. Made once for each that the verifier remembers.
-function bySession(token: AccessToken): AccessToken {
-  const known = sessions.get(token);
-  if (known !== undefined) return known;
-  const principal = freezePrincipal({ ...token.principal, authMethod: "session" }) as AccessToken["principal"]; // a copy of a user
-  const session = Object.freeze({ ...token, principal });
+function sessionOf(token: AccessToken): AccessToken {
+  const session = sessions.get(token) ?? bySession(token);
   sessions.set(token, session);
   return session;
 }
