@@ -179,4 +179,11 @@ describe("authenticate", () => {
     // @ts-expect-error: JavaScript callers can
     expect(() => authenticate(auth)).toThrow(ConfigurationError);
   });
+
+  it("a choice that is misspelt is refused, not taken for the lax one", () => {
+    const { auth } = createFixture();
+    for (const option of ["mustChangePassword", "mfa", "csrf"]) {
+      expect(() => authenticate(auth, { required: true, [option]: "denied" })).toThrow(`authenticate.${option}`);
+    }
+  });
 });

@@ -74,7 +74,7 @@ const BY_FIELD = Object.freeze({
  * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
  * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
  *
- * @throws {ConfigurationError} `invalid_option`: `required` is not given.
+ * @throws {ConfigurationError} `invalid_option`: `required` is not given, or another option says what it cannot.
  * @example
  * ```ts
  * import { randomBytes } from "node:crypto";
@@ -102,6 +102,7 @@ const BY_FIELD = Object.freeze({
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = options ?? {};
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
+  oneOf("authenticate.mustChangePassword", mustChangePassword, ["deny", "allow"]);
   oneOf("authenticate.mfa", mfa, ["require", "allow"]);
   oneOf("authenticate.csrf", csrf, ["enforce", "skip"]);
   const { cookies, instruments, settings } = internalsOf("authenticate.auth", auth);
