@@ -1,12 +1,17 @@
-import { defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import { defineRoute, type Facts, type Guard, type GuardRequest, ProblemError, problems, type Route } from "@portcullis/core";
+import { z } from "zod";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
 import { clientOf } from "./client-context.js";
+import { deliveryAsCame, deliveryAsked } from "./delivery.js";
+import { endFormerSession, formerSessionGuard } from "./end-session.js";
+import { peekBody } from "./peek-body.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
-import { loginResponse } from "./route-schemas.js";
+import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
 import { loginAnswer } from "./token-answer.js";
 
 /**
@@ -19,7 +24,15 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   if (mfa === undefined) return [];
   const tags = ["auth"];
   // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
+  // Cookies of the session before it are not looked at then: bad or planted ones must not keep anybody from logging in.
   const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
+  const caller: Guard = Object.freeze({
+    name: "mfa-caller",
+    check: async (request: GuardRequest) =>
+      ((await peekBody(request, schemas.pendingBody)) === undefined ? unproven : anybody).check(request),
+  });
+  const internals = internalsOf("authRoutes.auth", auth);
+  const former = internals.cookies === undefined ? [] : [formerSessionGuard(auth, internals, internals.cookies)];
   return [
     defineRoute({
       method: "GET",
@@ -47,7 +60,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaEnroll",
       summary: "Make a second factor, which its first code puts in force",
       tags,
-      guards: [anybody],
+      guards: [caller],
       input: { body: schemas.enrollBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "The secret and the backup codes.", schema: schemas.enrolmentResponse } },
       async handle(_request, { facts, body }) {
@@ -66,11 +79,22 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: [anybody],
+      guards: [caller, ...former],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
-      responses: { 200: { description: "Tokens of a new session; the one before it is ended.", schema: loginResponse } },
-      handle: async (request, { facts, body }) =>
-        loginAnswer(await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts))),
+      responses: {
+        200: {
+          description: "Tokens of a new session, in the body or in cookies; the one before it is ended.",
+          schema: z.union([loginResponse, cookieLoginResponse]),
+        },
+      },
+      async handle(request, { facts, body }) {
+        const isLogin = body.mfa_token !== undefined;
+        // The tokens of a session that came by cookie never reach a script (AUTH-S1), whatever is asked for.
+        const target = (isLogin ? undefined : deliveryAsCame(auth, facts)) ?? deliveryAsked(auth, request, body.delivery);
+        const result = await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts));
+        if (isLogin && target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
+        return loginAnswer(result, target);
+      },
     }),
     defineRoute({
       method: "POST",
