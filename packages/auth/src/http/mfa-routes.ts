@@ -1,4 +1,4 @@
-import { defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import { defineRoute, type Facts, type Guard, type GuardRequest, ProblemError, problems, type Route } from "@portcullis/core";
 import { z } from "zod";
 import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
@@ -8,6 +8,7 @@ import { authenticate } from "./authenticate.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsCame, deliveryAsked } from "./delivery.js";
 import { endFormerSession, formerSessionGuard } from "./end-session.js";
+import { peekBody } from "./peek-body.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
 import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
@@ -22,10 +23,16 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   const { mfa } = auth;
   if (mfa === undefined) return [];
   const tags = ["auth"];
-  const internals = internalsOf("authRoutes.auth", auth);
-  const { cookies } = internals;
   // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
+  // Cookies of the session before it are not looked at then: bad or planted ones must not keep anybody from logging in.
   const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
+  const caller: Guard = Object.freeze({
+    name: "mfa-caller",
+    check: async (request: GuardRequest) =>
+      ((await peekBody(request, schemas.pendingBody)) === undefined ? unproven : anybody).check(request),
+  });
+  const internals = internalsOf("authRoutes.auth", auth);
+  const former = internals.cookies === undefined ? [] : [formerSessionGuard(auth, internals, internals.cookies)];
   return [
     defineRoute({
       method: "GET",
@@ -53,7 +60,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaEnroll",
       summary: "Make a second factor, which its first code puts in force",
       tags,
-      guards: [anybody],
+      guards: [caller],
       input: { body: schemas.enrollBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "The secret and the backup codes.", schema: schemas.enrolmentResponse } },
       async handle(_request, { facts, body }) {
@@ -72,7 +79,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: cookies === undefined ? [anybody] : [formerSessionGuard(auth, internals, cookies), anybody],
+      guards: [caller, ...former],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: {
         200: {
@@ -81,9 +88,9 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
         },
       },
       async handle(request, { facts, body }) {
-        // The end of a login says where it wants the tokens, as its beginning does. A session goes on where it came from.
         const isLogin = body.mfa_token !== undefined;
-        const target = isLogin ? deliveryAsked(auth, request, body.delivery) : deliveryAsCame(auth, facts);
+        // The tokens of a session that came by cookie never reach a script (AUTH-S1), whatever is asked for.
+        const target = (isLogin ? undefined : deliveryAsCame(auth, facts)) ?? deliveryAsked(auth, request, body.delivery);
         const result = await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts));
         if (isLogin && target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
         return loginAnswer(result, target);
