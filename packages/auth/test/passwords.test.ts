@@ -251,7 +251,8 @@ it("a password change never reaches another account, though the directory has on
   const directory = {
     ...users,
     // Written before addresses were normalised.
-    byId: async (id: string) => (id === "eve" ? { ...(await newAccount(fixture, PASSWORD)), id, email: EMAIL.toUpperCase() } : users.byId(id)),
+    byId: async (id: string) =>
+      id === "eve" ? { ...(await newAccount(fixture, PASSWORD)), id, email: EMAIL.toUpperCase() } : users.byId(id),
   };
   const { auth, events } = createFixture({ users: directory, store });
   const { accessToken } = await auth.createTokenPair({ userId: "eve", role: "member" });

@@ -237,7 +237,12 @@ describe("an open socket", () => {
         asked += 1;
         return new Promise(() => {});
       };
-      const slow = createAuth({ store: { ...store, sessions: { ...store.sessions, list } }, users, secrets: SECRET, apiKeyPeppers: PEPPER });
+      const slow = createAuth({
+        store: { ...store, sessions: { ...store.sessions, list } },
+        users,
+        secrets: SECRET,
+        apiKeyPeppers: PEPPER,
+      });
       const tickets = createSocketTickets({ auth: slow, origins: [ORIGIN], recheckMs: 1000 });
       tickets.watch({ principal: token.principal, sessionId: token.sessionId }, () => {});
       const atFirst = asked;
