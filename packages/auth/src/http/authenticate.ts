@@ -13,6 +13,7 @@ import {
   problems,
   subjectOf,
   type Verdict,
+  ownOptions,
 } from "@portcullis/core";
 import { internalsOf } from "../auth-internals.js";
 import { ok, type AuthResult } from "../auth-result.js";
@@ -98,7 +99,8 @@ const acceptedBy = new WeakMap<CredentialUsed, Auth>();
  * ```
  */
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
-  const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = options ?? {};
+  const given = ownOptions("authenticate", options ?? {}, ["required", "mustChangePassword", "csrf", "mfa"]);
+  const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = given;
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
   oneOf("authenticate.mustChangePassword", mustChangePassword, ["deny", "allow"]);
   oneOf("authenticate.mfa", mfa, ["require", "allow"]);
