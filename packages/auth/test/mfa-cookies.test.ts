@@ -1,56 +1,59 @@
+// Second factors of browsers that hold their tokens in cookies.
 import { describe, expect, it } from "vitest";
-import { EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
 import { createCookieServer } from "./cookie-browser.js";
 import { codeAt, MFA_KEY } from "./mfa-fixture.js";
 
-describe("a second factor in a browser with cookies", () => {
-  const server = () => createCookieServer({ mfa: { keys: MFA_KEY, requiredRoles: ["boss"] } });
+/** A browser whose user, an administrator, has proven the password. */
+async function createPending() {
+  const server = await createCookieServer({ mfa: { keys: MFA_KEY } });
+  const browser = server.browser();
+  const login = await browser.logIn();
+  expect([login.status, login.body.mfa_required, login.setCookies]).toEqual([200, true, []]);
+  const mfaToken = String(login.body.mfa_token);
+  const { body } = await browser.call("POST", "/auth/mfa/enroll", { body: { mfa_token: mfaToken } });
+  return { ...server, browser, mfaToken, code: () => codeAt(String(body.secret), server.clock.now()) };
+}
 
-  async function withPendingLogin() {
-    const { auth, browser, clock, store, userId } = await server();
-    const account = valueOf(await auth.createAccount({ email: "boss@example.com", password: PASSWORD, roles: ["boss"] }));
-    const one = browser();
-    const logIn = async (): Promise<string> => String((await one.logIn({ email: "boss@example.com" })).body["mfa_token"]);
-    const token = await logIn();
-    const enrolment = await one.call("POST", "/auth/mfa/enroll", { body: { mfa_token: token } });
-    return { auth, browser, clock, store, userId, account, one, logIn, token, secret: String(enrolment.body["secret"]) };
-  }
-
-  it("AUTH-M1 AUTH-S1 ends a pending login in cookies where it asks for them, and no script sees a token", async () => {
-    const { one, token, secret, clock, auth, logIn } = await withPendingLogin();
-    const verified = await one.call("POST", "/auth/mfa/verify", {
-      body: { mfa_token: token, code: codeAt(secret, clock.now()), delivery: "cookie" },
-    });
+describe("AUTH-S2 a second factor with cookies", () => {
+  it("ends a login in cookies where it asks for them, and puts no token into the body", async () => {
+    const { browser, mfaToken, code } = await createPending();
+    const verified = await browser.call("POST", "/auth/mfa/verify", { body: { mfa_token: mfaToken, code: code(), delivery: "cookie" } });
     expect(verified.status).toBe(200);
-    expect(JSON.stringify(verified.body)).not.toMatch(/access_token|refresh_token/);
-    expect(verified.setCookies).toHaveLength(3);
-    expect(await one.call("GET", "/auth/mfa")).toMatchObject({ status: 200, body: { enrolled: true, verified_at: clock.now() } });
+    expect(Object.keys(verified.body).sort()).toEqual(["csrf_token", "expires_in", "refresh_expires_in", "user"]);
+    expect((await browser.call("GET", "/auth/api-keys")).status).toBe(200);
+    expect((await browser.call("POST", "/auth/refresh")).status).toBe(200);
+  });
 
-    // The next login in the same browser ends the session whose cookies it overwrites.
-    const first = String(await one.valueOf("__Host-session"));
+  it("a page of another origin cannot have its visitor logged in so", async () => {
+    const { browser, mfaToken, code } = await createPending();
+    const body = { mfa_token: mfaToken, code: code(), delivery: "cookie" };
+    expect((await browser.call("POST", "/auth/mfa/verify", { body, site: "cross-site" })).body.code).toBe(1104);
+    // Before the code is looked at, which is therefore still good.
+    expect((await browser.call("POST", "/auth/mfa/verify", { body })).status).toBe(200);
+  });
+
+  it("AUTH-S1 stepping up replaces the cookies: what HttpOnly keeps from scripts stays there, whatever is asked for", async () => {
+    const { browser, mfaToken, code, clock } = await createPending();
+    await browser.call("POST", "/auth/mfa/verify", { body: { mfa_token: mfaToken, code: code(), delivery: "cookie" } });
     clock.advance(30_000);
-    const body = { mfa_token: await logIn(), code: codeAt(secret, clock.now()), delivery: "cookie" };
-    expect((await one.call("POST", "/auth/mfa/verify", { body })).status).toBe(200);
-    expect(await auth.verifyAccessToken(first)).toMatchObject({ problem: { code: 1004 } });
+    const before = await browser.valueOf("__Host-session");
+    const stepped = await browser.call("POST", "/auth/mfa/verify", { body: { code: code(), delivery: "body" } });
+    expect(stepped.status).toBe(200);
+    expect(stepped.body).not.toHaveProperty("access_token");
+    expect(stepped.body).not.toHaveProperty("refresh_token");
+    expect(await browser.valueOf("__Host-session")).not.toBe(before);
+    expect((await browser.call("GET", "/auth/sessions")).body.sessions).toHaveLength(1);
   });
 
-  it("AUTH-C a page of another origin gets no cookies for the code of its own account (login CSRF), and the code is not used up", async () => {
-    const { browser, token, secret, clock } = await withPendingLogin();
-    const body = { mfa_token: token, code: codeAt(secret, clock.now()), delivery: "cookie" };
-    const victim = browser();
-    expect(await victim.call("POST", "/auth/mfa/verify", { site: "same-site", body })).toMatchObject({ status: 403, setCookies: [] });
-    expect((await victim.call("POST", "/auth/mfa/verify", { body })).status).toBe(200);
-  });
-
-  it("AUTH-S1 a session of cookies that proves its factor gets cookies, whatever it asks for", async () => {
-    const { browser, clock } = await server();
-    const one = browser();
-    expect((await one.call("POST", "/auth/login", { body: { email: EMAIL, password: PASSWORD, delivery: "cookie" } })).status).toBe(200);
-    const { body: enrolment } = await one.call("POST", "/auth/mfa/enroll", { body: {} });
-    const verified = await one.call("POST", "/auth/mfa/verify", {
-      body: { code: codeAt(String(enrolment["secret"]), clock.now()), delivery: "body" },
-    });
-    expect([verified.status, verified.setCookies.length]).toEqual([200, 3]);
-    expect(JSON.stringify(verified.body)).not.toMatch(/access_token|refresh_token/);
+  it("a login over the cookies of another session ends that session", async () => {
+    const { browser, mfaToken, code, auth, clock } = await createPending();
+    await browser.call("POST", "/auth/mfa/verify", { body: { mfa_token: mfaToken, code: code(), delivery: "cookie" } });
+    clock.advance(30_000);
+    const former = (await browser.valueOf("__Host-session")) ?? "";
+    const again = await browser.logIn();
+    const body = { mfa_token: again.body.mfa_token, code: code(), delivery: "cookie" };
+    expect((await browser.call("POST", "/auth/mfa/verify", { body })).status).toBe(200);
+    expect(await auth.verifyAccessToken(former)).toMatchObject({ kind: "denied", problem: { code: 1004 } });
+    expect((await browser.call("GET", "/auth/me")).status).toBe(200);
   });
 });

@@ -1,14 +1,24 @@
-import { callerOf as callerNow, defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import {
+  callerOf as callerNow,
+  defineRoute,
+  type Facts,
+  type Guard,
+  type GuardRequest,
+  ProblemError,
+  problems,
+  type Route,
+} from "@portcullis/core";
 import { z } from "zod";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import { needsMfa } from "../mfa/mfa-policy.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
-import { internalsOf } from "../auth-internals.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsCame, deliveryAsked } from "./delivery.js";
 import { endFormerSession, formerSessionGuard } from "./end-session.js";
+import { peekBody } from "./peek-body.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
 import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
@@ -23,10 +33,16 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   const { mfa } = auth;
   if (mfa === undefined) return [];
   const tags = ["auth"];
+  // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
+  // Cookies of the session before it are not looked at then: bad or planted ones must not keep anybody from logging in.
+  const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
+  const caller: Guard = Object.freeze({
+    name: "mfa-caller",
+    check: async (request: GuardRequest) =>
+      ((await peekBody(request, schemas.pendingBody)) === undefined ? unproven : anybody).check(request),
+  });
   const internals = internalsOf("authRoutes.auth", auth);
   const former = internals.cookies === undefined ? [] : [formerSessionGuard(auth, internals, internals.cookies)];
-  // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
-  const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
   return [
     defineRoute({
       method: "GET",
@@ -41,10 +57,10 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
         const { enrolled, required, enrolledAt, backupCodesLeft } = valueOf(await mfa.status(principal.id));
         // A guard in front may know of roles that the directory does not, those for a while for one.
         const { mfa: rules } = internals.settings;
-        const caller = callerNow({ facts }) ?? principal;
+        const now = callerNow({ facts }) ?? principal;
         return answer(200, schemas.mfaStatusResponse, {
           enrolled,
-          required: required || (rules !== undefined && needsMfa(rules, caller)),
+          required: required || (rules !== undefined && needsMfa(rules, now)),
           enrolled_at: enrolledAt ?? null,
           verified_at: principal.mfaAt ?? null,
           backup_codes_left: backupCodesLeft,
@@ -57,7 +73,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaEnroll",
       summary: "Make a second factor, which its first code puts in force",
       tags,
-      guards: [anybody],
+      guards: [caller],
       input: { body: schemas.enrollBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "The secret and the backup codes.", schema: schemas.enrolmentResponse } },
       async handle(_request, { facts, body }) {
@@ -76,7 +92,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: [anybody, ...former],
+      guards: [caller, ...former],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: {
         200: {
@@ -85,12 +101,12 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
         },
       },
       async handle(request, { facts, body }) {
-        const caller = callerOf(facts, body.mfa_token);
-        // A pending login is a login: it says where it wants the tokens. A session gets the new ones where the old ones are.
-        const cookies = "pendingToken" in caller ? deliveryAsked(auth, request, body.delivery) : deliveryAsCame(auth, facts);
-        const result = await mfa.verify(caller, body.code, clientOf(request, facts));
-        if (cookies !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
-        return loginAnswer(result, cookies);
+        const isLogin = body.mfa_token !== undefined;
+        // The tokens of a session that came by cookie never reach a script (AUTH-S1), whatever is asked for.
+        const target = (isLogin ? undefined : deliveryAsCame(auth, facts)) ?? deliveryAsked(auth, request, body.delivery);
+        const result = await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts));
+        if (isLogin && target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
+        return loginAnswer(result, target);
       },
     }),
     defineRoute({

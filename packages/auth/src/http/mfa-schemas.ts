@@ -10,8 +10,10 @@ export const verifyBody = z.strictObject({
   mfa_token: mfaToken.optional(),
   // Room for the spaces and hyphens that people copy along.
   code: z.string().min(1).max(64).meta({ description: "Six digits, or a backup code.", example: "123456" }),
-  delivery,
+  delivery: delivery.describe("Where a login wants the tokens, default body. A session gets its next ones where the last were."),
 });
+/** What tells a pending login from a session; the rest of the body is the route's. */
+export const pendingBody = z.object({ mfa_token: mfaToken });
 export const disableBody = z.strictObject({ password: password.optional() });
 
 export const enrolmentResponse = z.object({
