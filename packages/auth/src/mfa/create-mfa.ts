@@ -3,6 +3,7 @@ import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
 import { createLockout } from "../login/lockout.js";
+import type { DeviceTokens } from "../login/device-tokens.js";
 import type { PasswordLogin } from "../login/password-login.js";
 import type { Login, MfaGate } from "../login/sign-in.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
@@ -60,10 +61,12 @@ export function createMfa(
     readonly passwordLogin: PasswordLogin;
     readonly sessions: SessionEnding;
     readonly bypasses: BypassRegister;
+    /** As for `SignInDesk`: who needs a second factor is not to be locked out by strangers more easily than others. */
+    readonly devices: DeviceTokens | undefined;
   },
 ): Mfa {
   const { clock, random, secrets, store, users } = settings;
-  const { instruments, issuer, hasher, passwordLogin, sessions, bypasses } = parts;
+  const { instruments, issuer, hasher, passwordLogin, sessions, bypasses, devices } = parts;
   const sealer = createSealer(mfa.keys, "totp", random);
   const backupCodes = createBackupCodes(mfa.keys, random);
   const lockout = createLockout(store.counters, mfa.lockout, secrets.current, "otp", instruments);
@@ -111,9 +114,13 @@ export function createMfa(
     // Two codes that are both right must not make two sessions of one login.
     if (!(await pending.consume(opened.value))) return denied(problems.invalidToken());
     const login = await open(account, state, amr, accepted, client);
-    if (login.kind === "denied") await pending.release(opened.value);
-    else instruments.emit({ kind: "login_succeeded", userId, sessionId: login.value.tokens.sessionId });
-    return login;
+    if (login.kind === "denied") {
+      await pending.release(opened.value);
+      return login;
+    }
+    instruments.emit({ kind: "login_succeeded", userId, sessionId: login.value.tokens.sessionId });
+    if (devices === undefined) return login;
+    return ok({ ...login.value, deviceToken: devices.issue(account.email, state.passwordVersion) });
   }
 
   async function stepUp(token: AccessToken, code: string, client: ClientContext): Promise<AuthResult<Login>> {
