@@ -1,3 +1,4 @@
+import { quietly as droppingFaults } from "@portcullis/core";
 import { type AuditReceipt, AppendQueue } from "./append-queue.js";
 import { type AuditOptions, type AuditSettings, readAuditOptions } from "./audit-options.js";
 import type { AuditLogEvent } from "./audit-log-event.js";
@@ -193,7 +194,7 @@ function createInstruments({ metrics, clock, onEvent }: AuditSettings) {
   let signedAt: number | undefined;
 
   // Core's takes what an observer rejects with, too: a promise passes for nothing.
-  const quietly = (observe: () => void): void => core_quietly(observe)(undefined);
+  const quietly = (observe: () => void): void => droppingFaults(observe)(undefined);
   const emit = (event: AuditLogEvent): void => quietly(() => onEvent?.(event));
   return {
     emit,

@@ -1,4 +1,4 @@
-import type { Labels, Metrics } from "@portcullis/core";
+import { type Labels, type Metrics, quietly as droppingFaults } from "@portcullis/core";
 import type { DecisionCacheEvent } from "./decision-cache-event.js";
 import type { Removal } from "./entry-store.js";
 
