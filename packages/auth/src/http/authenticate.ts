@@ -26,7 +26,7 @@ import { bySession } from "../tokens/verified-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
 import { credentialOf, type PresentedCredential } from "./credentials.js";
 import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
-import { isLogout } from "./logout-path.js";
+import { isOpenPath } from "./open-paths.js";
 
 /** Options of {@link authenticate}. */
 export interface AuthenticateOptions {
@@ -69,7 +69,7 @@ const acceptedBy = new WeakMap<CredentialUsed, Auth>();
  * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
  * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
- * refresh, logout, mfa/enroll and mfa/verify themselves, and a bad access token to logout: neither must keep anybody from logging in or
+ * refresh, logout, mfa/enroll and mfa/verify themselves, and a bad access token to the first three: neither must keep anybody from logging in or
  * out. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind
  * itself it verifies nothing twice and only applies its own options; behind the guard of another auth it refuses whom that one let in (401).
  *
@@ -146,7 +146,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
     return presented.kind === "access_token"
       ? after(auth.verifyAccessToken(presented.token), (result) => {
           if (result.kind === "ok") return acceptToken(request, result.value, used);
-          return !required && isLogout(auth, request) ? ALLOW : refused(result.problem);
+          return !required && isOpenPath(auth, request) ? ALLOW : refused(result.problem);
         })
       : after(auth.apiKeys.authenticate(presented.key), (result) =>
           result.kind === "denied" ? refused(result.problem) : acceptApiKey(request, result.value, used),

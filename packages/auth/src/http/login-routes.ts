@@ -6,6 +6,7 @@ import type { Auth } from "../create-auth.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsked } from "./delivery.js";
 import { deadSessionCleared, endFormerSession, formerSessionGuard } from "./end-session.js";
+import { rememberOpenPath } from "./open-paths.js";
 import { forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
 import { SMALL_BODY_BYTES, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
@@ -15,6 +16,7 @@ import { loginAnswer, tokensAnswer, withCookies } from "./token-answer.js";
 export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
   const internals = internalsOf("authRoutes.auth", auth);
   const { cookies } = internals;
+  for (const name of ["login", "refresh"]) rememberOpenPath(auth, `${prefix}/${name}`);
   const login = defineRoute({
     method: "POST",
     path: `${prefix}/login`,

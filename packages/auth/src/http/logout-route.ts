@@ -3,7 +3,7 @@ import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { credentialOf } from "./credentials.js";
-import { rememberLogoutPath } from "./logout-path.js";
+import { rememberOpenPath } from "./open-paths.js";
 import { peekBody } from "./peek-body.js";
 import { AMBIGUOUS_SESSION, forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
 import { answer, tokenOf, valueOf } from "./route-answer.js";
@@ -26,7 +26,7 @@ const leavingFact = createFactKey<Leaving>("leaving");
 export function logoutRoute(auth: Auth, path: string, restricted: Guard): Route {
   const internals = internalsOf("authRoutes.auth", auth);
   const { cookies } = internals;
-  rememberLogoutPath(auth, path);
+  rememberOpenPath(auth, path);
 
   /** What a browser without a good session cookie may do. @returns `undefined`: the request is no browser's. */
   function leaveByCookie(request: GuardRequest): Verdict | undefined {
