@@ -6,10 +6,10 @@ import { readdirSync, readFileSync } from "node:fs";
 const LIMITS = {
   "@portcullis/approvals": "9.5 kB",
   "@portcullis/audit": "17 kB",
-  "@portcullis/auth": "14 kB",
+  "@portcullis/auth": "44 kB",
   "@portcullis/auth/oauth": "16 kB",
-  "@portcullis/core": "25 kB",
-  "@portcullis/core/node": "5.8 kB",
+  "@portcullis/core": "26 kB",
+  "@portcullis/core/node": "6.3 kB",
   "@portcullis/core/prometheus": "1 kB",
   "@portcullis/decision-cache": "5.6 kB",
   "@portcullis/encryption": "9 kB",

@@ -13,6 +13,7 @@ import {
   jsonWebToken,
   ours,
   oursCached,
+  oursVerify,
   raw,
   type Verifier,
 } from "./verifiers.js";
@@ -51,7 +52,7 @@ async function answer(question: Question): Promise<unknown> {
 async function verifiersOf(ask: "unknown tokens" | "known tokens", callers: Callers): Promise<readonly Verifier[]> {
   return ask === "known tokens"
     ? [raw(callers), oursCached(callers), fastJwtCached(callers)]
-    : [raw(callers), ours(callers), fastJwt(callers), await jose(callers), jsonWebToken(callers), expressJwt(callers)];
+    : [raw(callers), oursVerify(callers), ours(callers), fastJwt(callers), await jose(callers), jsonWebToken(callers), expressJwt(callers)];
 }
 
 await answerParent(answer);

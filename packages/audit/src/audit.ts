@@ -192,13 +192,8 @@ function createInstruments({ metrics, clock, onEvent }: AuditSettings) {
   const age = metrics.gauge({ name: "audit_checkpoint_age_seconds", help: "Since the last checkpoint, at the time of the last event." });
   let signedAt: number | undefined;
 
-  const quietly = (observe: () => void): void => {
-    try {
-      observe();
-    } catch {
-      // See above.
-    }
-  };
+  // Core's takes what an observer rejects with, too: a promise passes for nothing.
+  const quietly = (observe: () => void): void => core_quietly(observe)(undefined);
   const emit = (event: AuditLogEvent): void => quietly(() => onEvent?.(event));
   return {
     emit,

@@ -234,7 +234,7 @@ describe("API keys", () => {
     expect(codeOf(await auth.apiKeys.authenticate(narrow.key))).toBe(1009);
     expect(valueOf(await auth.apiKeys.authenticate(rotated.key)).roles).toEqual(["member"]);
     expect(codeOf(await auth.apiKeys.rotate(caller, narrow.info.id))).toBe(3001);
-    expect(codeOf(await auth.apiKeys.rotate({ ...caller, id: "mallory" } as Principal, info.id))).toBe(3001);
+    expect(codeOf(await auth.apiKeys.rotate({ ...caller, id: "mallory" }, info.id))).toBe(3001);
     expect(codeOf(await auth.apiKeys.rotate(valueOf(await auth.apiKeys.authenticate(key)), info.id))).toBe(1101);
     clock.advance(40_000);
     expect(codeOf(await auth.apiKeys.rotate(caller, rotated.info.id))).toBe(3001);

@@ -1,7 +1,17 @@
-import { defineRoute, type Facts, type Guard, type GuardRequest, ProblemError, problems, type Route } from "@portcullis/core";
+import {
+  callerOf as callerNow,
+  defineRoute,
+  type Facts,
+  type Guard,
+  type GuardRequest,
+  ProblemError,
+  problems,
+  type Route,
+} from "@portcullis/core";
 import { z } from "zod";
 import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
+import { needsMfa } from "../mfa/mfa-policy.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
@@ -45,9 +55,12 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       async handle(_request, { facts }) {
         const { principal } = tokenOf(facts);
         const { enrolled, required, enrolledAt, backupCodesLeft } = valueOf(await mfa.status(principal.id));
+        // A guard in front may know of roles that the directory does not, those for a while for one.
+        const { mfa: rules } = internals.settings;
+        const now = callerNow({ facts }) ?? principal;
         return answer(200, schemas.mfaStatusResponse, {
           enrolled,
-          required,
+          required: required || (rules !== undefined && needsMfa(rules, now)),
           enrolled_at: enrolledAt ?? null,
           verified_at: principal.mfaAt ?? null,
           backup_codes_left: backupCodesLeft,

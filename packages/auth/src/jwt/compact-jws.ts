@@ -8,7 +8,7 @@ import type { RingSecret, SecretRing } from "./secret-ring.js";
 import type { SigningRing } from "./signing-keys.js";
 
 export { SIGNATURE_CHARACTERS } from "./jws-key.js";
-export { MAX_TOKEN_CHARACTERS, type JwsClaims } from "./jws-segment.js";
+export { type JwsClaims } from "./jws-segment.js";
 
 /** Why a token was refused before its claims were looked at. */
 export type JwsRefusal = "malformed" | "unknown_key" | "bad_signature";

@@ -2,8 +2,8 @@ import { problems, type SubjectState } from "@portcullis/core";
 import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
-import { createLockout } from "../login/lockout.js";
 import type { DeviceTokens } from "../login/device-tokens.js";
+import { createLockout } from "../login/lockout.js";
 import type { PasswordLogin } from "../login/password-login.js";
 import type { Login, MfaGate } from "../login/sign-in.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
@@ -61,7 +61,6 @@ export function createMfa(
     readonly passwordLogin: PasswordLogin;
     readonly sessions: SessionEnding;
     readonly bypasses: BypassRegister;
-    /** As for `SignInDesk`: who needs a second factor is not to be locked out by strangers more easily than others. */
     readonly devices: DeviceTokens | undefined;
   },
 ): Mfa {
@@ -119,8 +118,8 @@ export function createMfa(
       return login;
     }
     instruments.emit({ kind: "login_succeeded", userId, sessionId: login.value.tokens.sessionId });
-    if (devices === undefined) return login;
-    return ok({ ...login.value, deviceToken: devices.issue(account.email, state.passwordVersion) });
+    // Whom strangers keep out first are those who have a second factor: administrators.
+    return devices === undefined ? login : ok({ ...login.value, deviceToken: devices.issue(account.email, state.passwordVersion) });
   }
 
   async function stepUp(token: AccessToken, code: string, client: ClientContext): Promise<AuthResult<Login>> {

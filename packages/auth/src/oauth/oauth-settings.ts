@@ -1,6 +1,6 @@
 // Options of createOAuth, checked once, copied and frozen.
 
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { MINUTE_MS, integer, oneOf } from "../settings/option-checks.js";
 import { type Fetch, isSecure } from "./provider-fetch.js";
@@ -79,6 +79,21 @@ export interface OAuthSettings {
   readonly fetch: Fetch;
 }
 
+// With every name, or the compiler says so.
+const NAMES: Readonly<Record<keyof OAuthOptions, true>> = Object.freeze({
+  auth: true,
+  providers: true,
+  baseUrl: true,
+  prefix: true,
+  redirects: true,
+  delivery: true,
+  onUnknown: true,
+  autoLink: true,
+  timeoutMs: true,
+  maxResponseBytes: true,
+  insecureLocalhost: true,
+  fetch: true,
+});
 const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 const PROVIDER_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 // Routes of ours beside `/:provider`.
@@ -87,7 +102,8 @@ const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_MAX_RESPONSE_BYTES = 262_144;
 
 /** @throws {ConfigurationError} `invalid_option` names the first wrong option and what it accepts, never its value. */
-export function readOAuthOptions(options: OAuthOptions): OAuthSettings {
+export function readOAuthOptions(given: OAuthOptions): OAuthSettings {
+  const options = ownOptions("createOAuth", given, Object.keys(NAMES) as (keyof OAuthOptions)[]) as OAuthOptions; // checked below
   const { prefix = "/auth", insecureLocalhost = false, fetch = globalThis.fetch } = options;
   if (typeof insecureLocalhost !== "boolean") throw invalidOption("insecureLocalhost", insecureLocalhost, "true or false");
   if (typeof fetch !== "function") throw invalidOption("fetch", fetch, "a function like the global fetch");

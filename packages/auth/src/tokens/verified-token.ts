@@ -45,7 +45,16 @@ export function createEntry(verifier: object, token: string, claims: AccessClaim
     seenIn: 0,
     verifier,
   };
-  entry.accepted = ok(new VerifiedToken(entry, claims));
+  entry.accepted = ok(
+    new VerifiedToken(entry, {
+      principal: principalOf(claims),
+      tokenId: claims.jti,
+      sessionId: claims.sid,
+      amr: Object.freeze(claims.amr),
+      issuedAt: claims.iat * 1000,
+      expiresAt: claims.exp * 1000,
+    }),
+  );
   return entry;
 }
 
@@ -53,6 +62,14 @@ export function createEntry(verifier: object, token: string, claims: AccessClaim
 export function entryOf(verifier: object, token: AccessToken): VerifiedEntry | undefined {
   const entry = VerifiedToken.entryOf(token);
   return entry?.verifier === verifier ? entry : undefined;
+}
+
+/** The token as one that came with a session cookie. It stays what its verifier accepted: whoever looks again finds it. */
+export function bySession(token: AccessToken): AccessToken {
+  const principal = freezePrincipal({ ...token.principal, authMethod: "session" }) as UserPrincipal; // a copy of a user
+  const session = { ...token, principal };
+  const entry = VerifiedToken.entryOf(token);
+  return entry === undefined ? Object.freeze(session) : new VerifiedToken(entry, session);
 }
 
 class VerifiedToken implements AccessToken {
@@ -65,14 +82,14 @@ class VerifiedToken implements AccessToken {
   // A way back that nothing outside can follow or forge, and that costs less than a WeakMap on the way to every first request.
   readonly #entry: VerifiedEntry;
 
-  constructor(entry: VerifiedEntry, claims: AccessClaims) {
+  constructor(entry: VerifiedEntry, { principal, tokenId, sessionId, amr, issuedAt, expiresAt }: AccessToken) {
     this.#entry = entry;
-    this.principal = principalOf(claims);
-    this.tokenId = claims.jti;
-    this.sessionId = claims.sid;
-    this.amr = Object.freeze([...claims.amr]);
-    this.issuedAt = claims.iat * 1000;
-    this.expiresAt = claims.exp * 1000;
+    this.principal = principal;
+    this.tokenId = tokenId;
+    this.sessionId = sessionId;
+    this.amr = amr;
+    this.issuedAt = issuedAt;
+    this.expiresAt = expiresAt;
     Object.freeze(this);
   }
 
@@ -81,25 +98,28 @@ class VerifiedToken implements AccessToken {
   }
 }
 
+// Frozen in one go, the lists where they lie: nobody else has the claims.
 function principalOf(claims: AccessClaims): UserPrincipal {
-  const { sub, email, orgId, workspaceId, roles, orgRoles, sid, tv, mustChangePassword } = claims;
   const { scopedDepartments, personas, mfaAt } = claims;
   const principal: UserPrincipal = {
     type: "user",
-    id: sub,
-    email,
-    orgId,
-    workspaceId,
-    roles,
-    orgRoles,
-    ...(scopedDepartments === undefined ? {} : { scopedDepartments }),
-    ...(personas === undefined ? {} : { personas }),
+    id: claims.sub,
+    email: claims.email,
+    orgId: claims.orgId,
+    workspaceId: claims.workspaceId,
+    roles: Object.freeze(claims.roles),
+    orgRoles: Object.freeze(claims.orgRoles),
     scopes: undefined,
     authMethod: "token",
-    sessionId: sid,
-    tokenVersion: tv,
+    sessionId: claims.sid,
+    tokenVersion: claims.tv,
     mfaAt: mfaAt === undefined ? undefined : mfaAt * 1000,
-    mustChangePassword,
+    mustChangePassword: claims.mustChangePassword,
   };
-  return freezePrincipal(principal) as UserPrincipal; // a copy of what went in
+  if (scopedDepartments === undefined && personas === undefined) return Object.freeze(principal);
+  return Object.freeze({
+    ...principal,
+    ...(scopedDepartments === undefined ? {} : { scopedDepartments: Object.freeze(scopedDepartments) }),
+    ...(personas === undefined ? {} : { personas: Object.freeze(personas) }),
+  });
 }
