@@ -1,6 +1,6 @@
 // Options of createOAuth, checked once, copied and frozen.
 
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { MINUTE_MS, integer, oneOf } from "../settings/option-checks.js";
 import { type Fetch, isSecure } from "./provider-fetch.js";
@@ -83,11 +83,27 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
 const PROVIDER_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
 // Routes of ours beside `/:provider`.
 const TAKEN_NAMES = new Set(["providers", "identities", "link", "unlink", "token"]);
+// Complete, or it does not compile: a misspelt autoLink would link.
+const NAMES: Readonly<Record<keyof OAuthOptions, true>> = {
+  auth: true,
+  providers: true,
+  baseUrl: true,
+  prefix: true,
+  redirects: true,
+  delivery: true,
+  onUnknown: true,
+  autoLink: true,
+  timeoutMs: true,
+  maxResponseBytes: true,
+  insecureLocalhost: true,
+  fetch: true,
+};
 const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_MAX_RESPONSE_BYTES = 262_144;
 
 /** @throws {ConfigurationError} `invalid_option` names the first wrong option and what it accepts, never its value. */
 export function readOAuthOptions(options: OAuthOptions): OAuthSettings {
+  ownOptions("createOAuth", options, Object.keys(NAMES) as (keyof OAuthOptions)[]);
   const { prefix = "/auth", insecureLocalhost = false, fetch = globalThis.fetch } = options;
   if (typeof insecureLocalhost !== "boolean") throw invalidOption("insecureLocalhost", insecureLocalhost, "true or false");
   if (typeof fetch !== "function") throw invalidOption("fetch", fetch, "a function like the global fetch");
