@@ -72,7 +72,8 @@ describe.each(FRAMEWORKS)("auth-%s", (framework) => {
     await here.logIn();
     await elsewhere.logIn();
     const sessions = member(await here.ask("GET", "/auth/sessions"), "sessions") as { readonly id: string; readonly current: boolean }[];
-    expect(sessions.map(({ current }) => current).toSorted()).toEqual([false, true]);
+    expect(sessions.filter(({ current }) => current)).toHaveLength(1);
+    expect(sessions).toHaveLength(2);
     const other = sessions.find(({ current }) => !current)?.id ?? "";
     expect(await here.ask("DELETE", `/auth/sessions/${other}`)).toMatchObject({ status: 200 });
     expect(await elsewhere.ask("GET", "/notes")).toMatchObject({ status: 401, body: { code: 1004 } });

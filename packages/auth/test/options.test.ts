@@ -38,7 +38,7 @@ describe("what createAuth is given", () => {
   });
 
   it("is refused where something is no store, clock or function, before the first login finds out", () => {
-    const given = (wrong: Record<string, unknown>): string => message(() => createAuth({ ...base, ...wrong } as AuthOptions));
+    const given = (wrong: Record<string, unknown>): string => message(() => createAuth({ ...base, ...wrong }));
     for (const store of ["memory", {}, null]) expect(given({ store })).toContain('Option "store" is');
     expect(given({ store: { ...createMemoryStore(), apiKeys: undefined } })).toContain("it lacks apiKeys");
     for (const clock of [{}, () => 0, null]) expect(given({ clock })).toContain('Option "clock" is');
