@@ -191,7 +191,10 @@ export function createAuth(options: AuthOptions): Auth {
     users,
     apiKeys: ring,
     serviceAccounts: createServiceAccounts(settings, owned, ender.setDisabled, instruments),
-    mfa: mfa === undefined ? undefined : createMfa(settings, mfa, { instruments, issuer, hasher, passwordLogin, sessions, bypasses }),
+    mfa:
+      mfa === undefined
+        ? undefined
+        : createMfa(settings, mfa, { instruments, issuer, hasher, passwordLogin, sessions, bypasses, devices: lockout.devices }),
     login: passwordLogin.login,
     sessions: createSessionList(settings, sessionsEnded),
     refresh: createTokenRefresher(settings, kinds, issuer, instruments, sessionsEnded),

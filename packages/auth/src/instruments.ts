@@ -1,4 +1,4 @@
-import type { Labels, Metrics } from "@portcullis/core";
+import { type Labels, type Metrics, quietly } from "@portcullis/core";
 import type { AuthEvent } from "./auth-event.js";
 import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 
@@ -37,10 +37,11 @@ export class Instruments {
   /** Access tokens accepted since the numbers were last read. */
   #tokens = 0;
 
-  constructor(
-    metrics: Metrics,
-    private readonly onEvent: ((event: AuthEvent) => void) | undefined,
-  ) {
+  readonly #tell: ((event: AuthEvent) => void) | undefined;
+
+  constructor(metrics: Metrics, onEvent: ((event: AuthEvent) => void) | undefined) {
+    // Also a promise that rejects: anybody can cause a failed login, and must not end the process while a record of it cannot be written.
+    this.#tell = onEvent && quietly(onEvent);
     this.#attempts = metrics.counter({ name: "auth_attempts_total", help: "Attempts to authenticate.", labelNames: ["method", "outcome"] });
     this.#failures = metrics.counter({ name: "auth_failures_total", help: "Refused credentials.", labelNames: ["reason"] });
     this.#issued = metrics.counter({ name: "auth_tokens_issued_total", help: "Tokens issued.", labelNames: ["type"] });
@@ -126,7 +127,7 @@ export class Instruments {
   }
 
   emit(event: AuthEvent): void {
-    this.#quietly(() => this.onEvent?.(Object.freeze(event)));
+    this.#tell?.(Object.freeze(event));
   }
 
   #handOver(): void {

@@ -138,6 +138,17 @@ describe("authenticate", () => {
     expect(counted.length - before).toBe(1);
   });
 
+  it("behind the guard of another auth it refuses whom that one let in", async () => {
+    const { auth, accessToken, key } = await createFixtureWithCredentials();
+    const staff = createFixture({ audience: "staff" }).auth;
+    for (const credential of [accessToken, key]) {
+      const request = requestOf(bearer(credential));
+      expect(outcome(await authenticate(auth, { required: false }).check(request))).toBe("allow");
+      expect(outcome(await authenticate(staff, { required: true }).check(request))).toBe(1002);
+      expect(outcome(await authenticate(auth, { required: true }).check(request))).toBe("allow");
+    }
+  });
+
   it("AUTH-G1 a store that does not answer is 503, with and without required", async () => {
     const { store, clock, users, accessToken, key } = await createFixtureWithCredentials();
     for (const manner of ["throws", "rejects"] as const) {
@@ -178,5 +189,12 @@ describe("authenticate", () => {
     expect(() => authenticate(auth, {})).toThrow(ConfigurationError);
     // @ts-expect-error: JavaScript callers can
     expect(() => authenticate(auth)).toThrow(ConfigurationError);
+  });
+
+  it("a choice that is misspelt is refused, not taken for the lax one", () => {
+    const { auth } = createFixture();
+    for (const option of ["mustChangePassword", "mfa", "csrf"]) {
+      expect(() => authenticate(auth, { required: true, [option]: "denied" })).toThrow(`authenticate.${option}`);
+    }
   });
 });

@@ -143,6 +143,15 @@ describe("AUTH-J7 one token has one spelling", () => {
       }
     }
   });
+  it("a character of several bytes at the end does not stand for the one that was verified before", async () => {
+    const { auth } = createFixture({ tokenCacheEntries: 0 });
+    const { accessToken } = await auth.createTokenPair({ userId: "ada", role: "member" });
+    for (const end of ["\u00E9", "\u0800", "\u{1F600}", "\u{1F600}A", "\u00E9\u00E9", "\u0800AA"]) {
+      expect(codeOf(await auth.verifyAccessToken(accessToken))).toBe("ok");
+      expect(codeOf(await auth.verifyAccessToken(accessToken.slice(0, -end.length) + end))).toBe(1002);
+    }
+  });
+
   it("unused trailing bits must be zero, though the signature over them is right", async () => {
     const text = JSON.stringify(claims);
     const padded = [text, `${text} `, `${text}  `].map((spelling) => segment(spelling)).filter((spelling) => spelling.length % 4 !== 0);

@@ -2,6 +2,7 @@ import { createApp, toFetchHandler } from "@portcullis/core";
 import { type AuthOptions, authRoutes } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
 import { codeOf, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
+import { codeAt, MFA_KEY, mfaOf } from "./mfa-fixture.js";
 import { attempt, counted, createOn, type Fixture, HOUR_MS, LOCKOUT, WRONG } from "./lockout-fixture.js";
 
 describe("AUTH-L5 a known device", () => {
@@ -22,6 +23,19 @@ describe("AUTH-L5 a known device", () => {
     await lock(fixture);
     expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe("ok");
     expect(codeOf(await attempt(fixture, PASSWORD))).toBe(1006);
+  });
+
+  it("is told of by a login with a second factor too, once that was proven", async () => {
+    const fixture = await createOn("synchronous", { lockout, mfa: { keys: MFA_KEY } });
+    const { auth, clock } = fixture;
+    const login = await attempt(fixture, PASSWORD);
+    if (login.kind !== "mfa_required") throw new Error("not asked for a second factor");
+    expect(JSON.stringify(login)).not.toContain("deviceToken");
+    const pendingToken = login.challenge.token;
+    const { secret } = valueOf(await mfaOf(auth).enroll({ pendingToken }));
+    const { deviceToken: device = "" } = valueOf(await mfaOf(auth).verify({ pendingToken }, codeAt(secret, clock.now())));
+    await lock(fixture);
+    expect(codeOf(await attempt(fixture, PASSWORD, { device }))).toBe("mfa_required");
   });
 
   it("has failures of its own, and as many as anybody, also in parallel", async () => {

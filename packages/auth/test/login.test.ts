@@ -1,6 +1,6 @@
 import { createMemoryStore } from "@portcullis/core";
 import { createManualClock } from "@portcullis/testkit";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import type { AuthEvent } from "@portcullis/auth";
 import { asynchronous, codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf, wrapPort } from "./auth-fixture.js";
 
@@ -74,6 +74,18 @@ describe("login", () => {
       "wrong_password",
       "wrong_password",
     ]);
+  });
+
+  it("a listener whose promise rejects ends neither the login nor the process", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    onTestFinished(() => void process.off("unhandledRejection", note));
+    const onEvent = async (): Promise<void> => Promise.reject(new Error("the audit log does not answer"));
+    const { auth } = await createFixtureWithAda({ onEvent });
+    expect(codeOf(await auth.login({ email: EMAIL, password: WRONG }))).toBe(1005);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(unhandled).toEqual([]);
   });
 
   it("a login that began with the old password does not survive its change", async () => {

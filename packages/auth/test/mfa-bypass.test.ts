@@ -207,6 +207,14 @@ describe("bypasses", () => {
     expect(request.facts.get(principalFact)).toBeUndefined();
   });
 
+  it("AUTH-M4 every name that a system token can be made for can be granted one", async () => {
+    const { auth, mfa, userId } = await createMfaFixture();
+    for (const service of ["billing/worker", "eu:jobs", "0"]) {
+      await auth.createSystemToken({ service, audience: "api", roles: ["admin"] });
+      expect(codeOf(await mfa.bypass.grant({ serviceId: `system:${service}`, reason: REASON, approvedBy: userId }))).toBe("ok");
+    }
+  });
+
   it("AUTH-M4 services that call with system tokens are granted one by name", async () => {
     const { auth, mfa, userId, events } = await createServiceFixture();
     const { programs } = internalsOf("test", auth);

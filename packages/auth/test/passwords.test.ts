@@ -1,7 +1,8 @@
 import { StoreUnavailable } from "@portcullis/core";
 import { describe, expect, it } from "vitest";
 import { HashQueue } from "../src/passwords/hash-queue.js";
-import { codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
+import type { UserAccount } from "@portcullis/auth";
+import { type AuthFixture, codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
 
 const NEW_PASSWORD = "a new and longer one";
 
@@ -242,3 +243,35 @@ describe("change of password", () => {
     expect(valueOf(await auth.verifyAccessToken(next.accessToken)).principal.mustChangePassword).toBe(false);
   });
 });
+
+it("a password change never reaches another account, though the directory has one under the normal form of the address", async () => {
+  const fixture = createFixture();
+  const { users, store } = fixture;
+  const victim = await users.create({ ...(await newAccount(fixture, "victim's own password")), email: EMAIL });
+  const directory = {
+    ...users,
+    // Written before addresses were normalised.
+    byId: async (id: string) =>
+      id === "eve" ? { ...(await newAccount(fixture, PASSWORD)), id, email: EMAIL.toUpperCase() } : users.byId(id),
+  };
+  const { auth, events } = createFixture({ users: directory, store });
+  const { accessToken } = await auth.createTokenPair({ userId: "eve", role: "member" });
+  const token = valueOf(await auth.verifyAccessToken(accessToken));
+  expect(codeOf(await auth.changePassword(token, { currentPassword: "victim's own password", newPassword: NEW_PASSWORD }))).toBe(1005);
+  expect((await users.byId(victim?.id ?? ""))?.passwordHash).toBe(victim?.passwordHash);
+  expect(events.map(({ kind }) => kind)).not.toContain("password_changed");
+});
+
+async function newAccount({ auth }: AuthFixture, password: string): Promise<Omit<UserAccount, "id">> {
+  return {
+    type: "user",
+    email: "",
+    name: undefined,
+    passwordHash: valueOf(await auth.hashPassword(password)),
+    mustChangePassword: false,
+    roles: ["member"],
+    orgRoles: [],
+    orgId: undefined,
+    workspaceId: undefined,
+  };
+}

@@ -65,6 +65,18 @@ describe("requireFreshRevocation", () => {
     }
   });
 
+  it("lets a session from a cookie pass while it lasts, and refuses it when it ended elsewhere", async () => {
+    const clock = createManualClock();
+    const memory = createMemoryStore({ clock });
+    const { auth } = createFixture({ clock, store: asynchronous(memory), revocation: { maxStalenessMs: 60_000 }, cookies: {} });
+    const { accessToken } = await auth.createTokenPair(subject);
+    const request = requestOf({ cookie: `__Host-session=${accessToken}` });
+    expect(await authenticate(auth, { required: true }).check(request)).toMatchObject({ kind: "allow" });
+    expect(codeOf(await requireFreshRevocation(auth).check(request))).toBe("allow");
+    await memory.sessions.revoke("ada");
+    expect(codeOf(await requireFreshRevocation(auth).check(request))).toBe(1004);
+  });
+
   it("answers without a promise while the store does", async () => {
     const { auth } = createFixture();
     const { accessToken } = await auth.createTokenPair(subject);

@@ -1,6 +1,6 @@
 import { createServer } from "node:http";
 import { listenOn } from "@portcullis/core/node";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { createAuth, createSocketTickets, type SocketAdmission, type SocketTickets } from "@portcullis/auth";
 import { asynchronous, codeOf, createFixtureWithAda, EMAIL, PASSWORD, PEPPER, SECRET, valueOf, withDeadPort } from "./auth-fixture.js";
@@ -226,6 +226,32 @@ describe("an open socket", () => {
     await tickets.recheck();
     expect(closed).toEqual([]);
     tickets.close();
+  });
+
+  it("AUTH-W10 a store that answers slower than it is asked gets one look at a time", async () => {
+    vi.useFakeTimers();
+    try {
+      const { store, users, token } = await createTicketFixture();
+      let asked = 0;
+      const list = (): Promise<never> => {
+        asked += 1;
+        return new Promise(() => {});
+      };
+      const slow = createAuth({
+        store: { ...store, sessions: { ...store.sessions, list } },
+        users,
+        secrets: SECRET,
+        apiKeyPeppers: PEPPER,
+      });
+      const tickets = createSocketTickets({ auth: slow, origins: [ORIGIN], recheckMs: 1000 });
+      tickets.watch({ principal: token.principal, sessionId: token.sessionId }, () => {});
+      const atFirst = asked;
+      await vi.advanceTimersByTimeAsync(10_000);
+      expect(asked - atFirst).toBe(1);
+      tickets.close();
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it("AUTH-W11 one that ended between the handshake and the watch is closed at once; what `close` throws harms nobody", async () => {

@@ -1,6 +1,7 @@
 import { ConfigurationError, createApp, StoreUnavailable, toFetchHandler } from "@portcullis/core";
 import { authenticate, authenticateSystem, authRoutes, type AuthOptions } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
+import { MFA_KEY, mfaOf } from "./mfa-fixture.js";
 import { codeOf, createFixtureWithAda, SECRET, valueOf, withDeadPort } from "./auth-fixture.js";
 
 const FORM = "application/x-www-form-urlencoded";
@@ -130,6 +131,19 @@ describe("AUTH-G3 POST /auth/introspect (RFC 7662)", () => {
       scope: "a b",
       roles: ["r"],
     });
+  });
+
+  it("AUTH-M2 a role that needs a second factor is not active without one, nor is a service's without a bypass", async () => {
+    const { auth, introspect, userId, clock } = await createService({ mfa: { keys: MFA_KEY } });
+    const isActive = async (token: string) => ((await (await introspect(token)).json()) as { active: boolean }).active;
+    const pairOf = async (role: string, mfaAt?: number) => (await auth.createTokenPair({ userId, role }, { mfaAt })).accessToken;
+    expect(await isActive(await pairOf("admin"))).toBe(false);
+    expect(await isActive(await pairOf("member"))).toBe(true);
+    expect(await isActive(await pairOf("admin", clock.now()))).toBe(true);
+    const { token } = await auth.createSystemToken({ service: "job", audience: "billing", roles: ["admin"] });
+    expect(await isActive(token)).toBe(false);
+    valueOf(await mfaOf(auth).bypass.grant({ serviceId: "system:job", reason: "runs the nightly settlement", approvedBy: "ada" }));
+    expect(await isActive(token)).toBe(true);
   });
 
   it("says of anything bad only that it is not active", async () => {

@@ -2,7 +2,6 @@ import {
   ALLOW,
   type ApiKeyPrincipal,
   deny,
-  freezePrincipal,
   type Guard,
   type GuardRequest,
   type HeaderField,
@@ -22,6 +21,7 @@ import type { Auth } from "../create-auth.js";
 import { mfaRefusal } from "../mfa/mfa-policy.js";
 import { oneOf } from "../settings/option-checks.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
+import { bySession } from "../tokens/verified-token.js";
 import { credentialFact, type CredentialUsed } from "./credential-fact.js";
 import { credentialOf, type PresentedCredential } from "./credentials.js";
 import { csrfDenial, sessionCsrfDenial } from "./require-csrf.js";
@@ -54,11 +54,8 @@ const AMBIGUOUS = deny(problems.ambiguousCredentials());
 const INVALID = refused(problems.invalidToken());
 // Takes no cookie away: ours would go and the planted one stay.
 const AMBIGUOUS_SESSION = refused(problems.ambiguousSession());
-const BY_COOKIE: CredentialUsed = Object.freeze({ source: "cookie" });
-const BY_FIELD = Object.freeze({
-  authorization: Object.freeze({ source: "authorization" }),
-  "x-api-key": Object.freeze({ source: "x-api-key" }),
-} satisfies Record<string, CredentialUsed>);
+/** Which auth let somebody in with it. */
+const acceptedBy = new WeakMap<CredentialUsed, Auth>();
 
 /**
  * Publishes who is calling under `principalFact`, frozen, the verified token under `accessTokenFact` and where it was found under
@@ -72,9 +69,10 @@ const BY_FIELD = Object.freeze({
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
  * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
  * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
- * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing twice and only applies its own options.
+ * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing
+ * twice and only applies its own options; behind the guard of another auth it refuses whom that one let in (401).
  *
- * @throws {ConfigurationError} `invalid_option`: `required` is not given.
+ * @throws {ConfigurationError} `invalid_option`: `required` is not given, or another option says what it cannot.
  * @example
  * ```ts
  * import { randomBytes } from "node:crypto";
@@ -102,9 +100,17 @@ const BY_FIELD = Object.freeze({
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = options ?? {};
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
+  oneOf("authenticate.mustChangePassword", mustChangePassword, ["deny", "allow"]);
   oneOf("authenticate.mfa", mfa, ["require", "allow"]);
   oneOf("authenticate.csrf", csrf, ["enforce", "skip"]);
   const { cookies, instruments, settings } = internalsOf("authenticate.auth", auth);
+  const usedFrom = (source: CredentialUsed["source"]): CredentialUsed => {
+    const used: CredentialUsed = Object.freeze({ source });
+    acceptedBy.set(used, auth);
+    return used;
+  };
+  const byCookie = usedFrom("cookie");
+  const byField = { authorization: usedFrom("authorization"), "x-api-key": usedFrom("x-api-key") };
   const badSession = (problem: Problem): Verdict =>
     refused(problem, cookies === undefined ? undefined : ["set-cookie", cookies.sessionCleared]);
 
@@ -134,7 +140,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
   }
 
   function checkField(request: GuardRequest, presented: Presented): MaybePromise<Verdict> {
-    const used = BY_FIELD[presented.source];
+    const used = byField[presented.source];
     return presented.kind === "access_token"
       ? after(auth.verifyAccessToken(presented.token), (result) => {
           if (result.kind === "ok") return acceptToken(request, result.value, used);
@@ -157,7 +163,7 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
       const denial = sessionCsrfDenial(request, cookies, instruments, jar, acting);
       if (denial !== undefined) return denial;
     }
-    return acceptToken(request, bySession(token), BY_COOKIE);
+    return acceptToken(request, sessionOf(token), byCookie);
   }
 
   function checkSession(request: GuardRequest, jar: OurCookies, session: string, presented: Presented | undefined): MaybePromise<Verdict> {
@@ -173,6 +179,9 @@ export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
 
   // Somebody was authenticated before: only the options of this guard are still to be applied.
   function checkAgain(request: GuardRequest, known: Principal): Verdict {
+    const used = request.facts.get(credentialFact);
+    // By another auth, with other secrets or for another audience: nobody is let in here on its word.
+    if (used !== undefined && (acceptedBy.get(used) ?? auth) !== auth) return INVALID;
     const denial = csrf === "enforce" && cookies !== undefined ? csrfDenial(request, cookies, instruments, "authenticated") : undefined;
     return denial ?? refusalOf(known) ?? ALLOW;
   }
@@ -210,11 +219,8 @@ function isSameUser({ principal }: AccessToken, other: Principal): boolean {
 const sessions = new WeakMap<AccessToken, AccessToken>();
 
 // The same token says `token` in a header field and `session` in a cookie. Made once for each that the verifier remembers.
-function bySession(token: AccessToken): AccessToken {
-  const known = sessions.get(token);
-  if (known !== undefined) return known;
-  const principal = freezePrincipal({ ...token.principal, authMethod: "session" }) as AccessToken["principal"]; // a copy of a user
-  const session = Object.freeze({ ...token, principal });
+function sessionOf(token: AccessToken): AccessToken {
+  const session = sessions.get(token) ?? bySession(token);
   sessions.set(token, session);
   return session;
 }

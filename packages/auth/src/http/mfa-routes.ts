@@ -1,12 +1,16 @@
 import { defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import { z } from "zod";
+import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
 import { clientOf } from "./client-context.js";
+import { deliveryAsCame, deliveryAsked } from "./delivery.js";
+import { endFormerSession, formerSessionGuard } from "./end-session.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
-import { loginResponse } from "./route-schemas.js";
+import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
 import { loginAnswer } from "./token-answer.js";
 
 /**
@@ -18,6 +22,8 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   const { mfa } = auth;
   if (mfa === undefined) return [];
   const tags = ["auth"];
+  const internals = internalsOf("authRoutes.auth", auth);
+  const { cookies } = internals;
   // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
   const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
   return [
@@ -66,11 +72,22 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: [anybody],
+      guards: cookies === undefined ? [anybody] : [formerSessionGuard(auth, internals, cookies), anybody],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
-      responses: { 200: { description: "Tokens of a new session; the one before it is ended.", schema: loginResponse } },
-      handle: async (request, { facts, body }) =>
-        loginAnswer(await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts))),
+      responses: {
+        200: {
+          description: "Tokens of a new session, in the body or in cookies; the one before it is ended.",
+          schema: z.union([loginResponse, cookieLoginResponse]),
+        },
+      },
+      async handle(request, { facts, body }) {
+        // The end of a login says where it wants the tokens, as its beginning does. A session goes on where it came from.
+        const isLogin = body.mfa_token !== undefined;
+        const target = isLogin ? deliveryAsked(auth, request, body.delivery) : deliveryAsCame(auth, facts);
+        const result = await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts));
+        if (isLogin && target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
+        return loginAnswer(result, target);
+      },
     }),
     defineRoute({
       method: "POST",

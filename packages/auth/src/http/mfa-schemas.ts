@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { delivery } from "./route-schemas.js";
 
 const mfaToken = z.string().min(1).max(8192).meta({ description: "What a login that wants a second factor answered with." });
 const password = z.string().min(1).max(4096).meta({ description: "The current one, where no other proof is recent." });
@@ -9,6 +10,8 @@ export const verifyBody = z.strictObject({
   mfa_token: mfaToken.optional(),
   // Room for the spaces and hyphens that people copy along.
   code: z.string().min(1).max(64).meta({ description: "Six digits, or a backup code.", example: "123456" }),
+  /** Of a login; a session's new tokens go where its old ones came from. */
+  delivery,
 });
 export const disableBody = z.strictObject({ password: password.optional() });
 

@@ -42,8 +42,8 @@ export function hmacKey(secret: RingSecret): JwsSigner {
       if (text === undefined) return false;
       expected.write(text, 0, "latin1");
       // As text, so that no other spelling of the same bytes is taken; UTF-8, so that no other character is taken for its low byte.
-      given.write(signature, 0, "utf8");
-      return timingSafeEqual(expected, given);
+      // A character that finds no room is not written: the bytes of the signature before would stay in its place.
+      return given.write(signature, 0, "utf8") === SIGNATURE_CHARACTERS && timingSafeEqual(expected, given);
     },
     sign(input: string): string {
       const text = mac.of(input);

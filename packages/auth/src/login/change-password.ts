@@ -53,6 +53,8 @@ export function createPasswordChanger(
       const proven = await passwordLogin.prove(place, { email: owner.email, password: currentPassword }, client);
       if (proven.kind === "denied") return proven;
       const { account } = proven.value;
+      // A directory may know the address in another spelling, or it changed hands meanwhile: the password is another account's.
+      if (account.id !== userId) return denied(problems.invalidCredentials());
       const passwordHash = await hasher.hash(place, newPassword);
       const state = await replace(account, passwordHash);
       if (state === undefined) return denied(problems.versionConflict());

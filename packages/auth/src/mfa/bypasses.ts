@@ -53,7 +53,7 @@ const LONGEST_LIFE_MS = 365 * DAY_MS;
 const REASON = /^(?=.*\S)\P{Cc}{10,500}$/u;
 const APPROVER = /^\P{Cc}{1,128}$/u;
 /** Names services that call with system tokens and have no account. */
-export const SYSTEM_SERVICE = /^system:[A-Za-z0-9._-]{1,100}$/;
+export const SYSTEM_SERVICE = /^system:[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$/; // as createSystemToken takes them
 
 export function createBypasses(settings: AuthSettings, instruments: Instruments): BypassRegister {
   const { clock, random, store, users } = settings;

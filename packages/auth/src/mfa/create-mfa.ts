@@ -2,6 +2,7 @@ import { problems, type SubjectState } from "@portcullis/core";
 import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { AuthSettings } from "../auth-settings.js";
 import type { Instruments } from "../instruments.js";
+import type { DeviceTokens } from "../login/device-tokens.js";
 import { createLockout } from "../login/lockout.js";
 import type { PasswordLogin } from "../login/password-login.js";
 import type { Login, MfaGate } from "../login/sign-in.js";
@@ -60,10 +61,11 @@ export function createMfa(
     readonly passwordLogin: PasswordLogin;
     readonly sessions: SessionEnding;
     readonly bypasses: BypassRegister;
+    readonly devices: DeviceTokens | undefined;
   },
 ): Mfa {
   const { clock, random, secrets, store, users } = settings;
-  const { instruments, issuer, hasher, passwordLogin, sessions, bypasses } = parts;
+  const { instruments, issuer, hasher, passwordLogin, sessions, bypasses, devices } = parts;
   const sealer = createSealer(mfa.keys, "totp", random);
   const backupCodes = createBackupCodes(mfa.keys, random);
   const lockout = createLockout(store.counters, mfa.lockout, secrets.current, "otp", instruments);
@@ -111,9 +113,13 @@ export function createMfa(
     // Two codes that are both right must not make two sessions of one login.
     if (!(await pending.consume(opened.value))) return denied(problems.invalidToken());
     const login = await open(account, state, amr, accepted, client);
-    if (login.kind === "denied") await pending.release(opened.value);
-    else instruments.emit({ kind: "login_succeeded", userId, sessionId: login.value.tokens.sessionId });
-    return login;
+    if (login.kind === "denied") {
+      await pending.release(opened.value);
+      return login;
+    }
+    instruments.emit({ kind: "login_succeeded", userId, sessionId: login.value.tokens.sessionId });
+    // Whom strangers keep out first are those who have a second factor: administrators.
+    return devices === undefined ? login : ok({ ...login.value, deviceToken: devices.issue(account.email, state.passwordVersion) });
   }
 
   async function stepUp(token: AccessToken, code: string, client: ClientContext): Promise<AuthResult<Login>> {

@@ -21,6 +21,7 @@ export function createSocketWatch(auth: Auth, settings: AuthSettings, instrument
   const bySubject = new Map<string, Set<Watched>>();
   let stopListening: (() => void) | undefined;
   let timer: NodeJS.Timeout | undefined;
+  let isRechecking = false;
 
   function remove(watched: Watched): boolean {
     const subjectId = watched.admission.principal.id;
@@ -56,6 +57,13 @@ export function createSocketWatch(auth: Auth, settings: AuthSettings, instrument
     }
   }
 
+  // A store so slow that a look takes longer than the time between two must not get ever more of them at once.
+  function recheckUnlessUnderWay(): void {
+    if (isRechecking) return;
+    isRechecking = true;
+    void recheck().finally(() => (isRechecking = false));
+  }
+
   function rest(): void {
     stopListening?.();
     stopListening = undefined;
@@ -66,7 +74,7 @@ export function createSocketWatch(auth: Auth, settings: AuthSettings, instrument
   function wake(): void {
     stopListening ??= auth.onRevoked(({ subjectId }) => void recheckSubject(subjectId).catch(() => {}));
     if (timer === undefined) {
-      timer = setInterval(() => void recheck(), recheckMs);
+      timer = setInterval(recheckUnlessUnderWay, recheckMs);
       timer.unref();
     }
   }

@@ -2,6 +2,7 @@
 
 import type { AuthInternals } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
+import { mfaRefusal } from "../mfa/mfa-policy.js";
 import { readClaims } from "./claims.js";
 
 /** What is said of a token to whoever may ask. Instants are epoch ms. */
@@ -27,7 +28,7 @@ export interface TokenStatus {
 }
 
 export function createTokenStatus(auth: Auth, internals: AuthInternals): TokenStatus {
-  const { settings, kinds, instruments, blacklist, revocations, readSystemToken } = internals;
+  const { settings, kinds, instruments, blacklist, revocations, readSystemToken, programs } = internals;
   const { clock, store } = settings;
 
   async function revokeFamily(token: string): Promise<boolean> {
@@ -52,6 +53,8 @@ export function createTokenStatus(auth: Auth, internals: AuthInternals): TokenSt
         const verified = await auth.verifyAccessToken(token);
         // With a password that must be changed it is good for that only, and not at a resource.
         if (verified.kind === "denied" || verified.value.principal.mustChangePassword) return undefined;
+        // Nor in a role that needs a second factor, without one: whoever asks here has no guard of ours that would look (AUTH-M2).
+        if (mfaRefusal(verified.value.principal, settings) !== undefined) return undefined;
         const { principal, tokenId, sessionId, issuedAt, expiresAt } = verified.value;
         const { id: subject, orgId, roles, scopes } = principal;
         const audiences = settings.audience === undefined ? [] : [settings.audience];
@@ -59,6 +62,8 @@ export function createTokenStatus(auth: Auth, internals: AuthInternals): TokenSt
       }
       const system = await readSystemToken(token);
       if (system.kind === "denied") return undefined;
+      // As authenticateSystem would decide.
+      if ((await programs?.(system.value.principal, system.value.principal.id))?.kind === "denied") return undefined;
       const { principal, tokenId, issuedAt, expiresAt, audiences } = system.value;
       const { id: subject, orgId, roles, scopes } = principal;
       return { type: "system", subject, tokenId, issuedAt, expiresAt, audiences, sessionId: undefined, orgId, roles, scopes };

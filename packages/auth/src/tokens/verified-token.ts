@@ -1,4 +1,4 @@
-import { problems, type UserPrincipal } from "@portcullis/core";
+import { freezePrincipal, problems, type UserPrincipal } from "@portcullis/core";
 import { type AuthResult, denied, ok } from "../auth-result.js";
 import type { RingSecret } from "../jwt/secret-ring.js";
 import { blacklistKey } from "../revocation/blacklist.js";
@@ -45,7 +45,16 @@ export function createEntry(verifier: object, token: string, claims: AccessClaim
     seenIn: 0,
     verifier,
   };
-  entry.accepted = ok(new VerifiedToken(entry, claims));
+  entry.accepted = ok(
+    new VerifiedToken(entry, {
+      principal: principalOf(claims),
+      tokenId: claims.jti,
+      sessionId: claims.sid,
+      amr: Object.freeze(claims.amr),
+      issuedAt: claims.iat * 1000,
+      expiresAt: claims.exp * 1000,
+    }),
+  );
   return entry;
 }
 
@@ -53,6 +62,14 @@ export function createEntry(verifier: object, token: string, claims: AccessClaim
 export function entryOf(verifier: object, token: AccessToken): VerifiedEntry | undefined {
   const entry = VerifiedToken.entryOf(token);
   return entry?.verifier === verifier ? entry : undefined;
+}
+
+/** The token as one that came with a session cookie. It stays what its verifier accepted: whoever looks again finds it. */
+export function bySession(token: AccessToken): AccessToken {
+  const principal = freezePrincipal({ ...token.principal, authMethod: "session" }) as UserPrincipal; // a copy of a user
+  const session = { ...token, principal };
+  const entry = VerifiedToken.entryOf(token);
+  return entry === undefined ? Object.freeze(session) : new VerifiedToken(entry, session);
 }
 
 class VerifiedToken implements AccessToken {
@@ -65,14 +82,14 @@ class VerifiedToken implements AccessToken {
   // A way back that nothing outside can follow or forge, and that costs less than a WeakMap on the way to every first request.
   readonly #entry: VerifiedEntry;
 
-  constructor(entry: VerifiedEntry, claims: AccessClaims) {
+  constructor(entry: VerifiedEntry, { principal, tokenId, sessionId, amr, issuedAt, expiresAt }: AccessToken) {
     this.#entry = entry;
-    this.principal = principalOf(claims);
-    this.tokenId = claims.jti;
-    this.sessionId = claims.sid;
-    this.amr = Object.freeze(claims.amr);
-    this.issuedAt = claims.iat * 1000;
-    this.expiresAt = claims.exp * 1000;
+    this.principal = principal;
+    this.tokenId = tokenId;
+    this.sessionId = sessionId;
+    this.amr = amr;
+    this.issuedAt = issuedAt;
+    this.expiresAt = expiresAt;
     Object.freeze(this);
   }
 
