@@ -96,10 +96,10 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       summary: "Take the second factor away; all other sessions end",
       tags,
       guards: [unproven],
-      input: { body: schemas.disableBody, maxBodyBytes: SMALL_BODY_BYTES },
+      input: { body: schemas.disableBody, bodyRequired: false, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "There is none any more.", schema: schemas.disabledResponse } },
       async handle(_request, { facts, body }) {
-        const { sessionsEnded } = valueOf(await mfa.disable(tokenOf(facts), { password: body.password }));
+        const { sessionsEnded } = valueOf(await mfa.disable(tokenOf(facts), { password: body?.password }));
         return answer(200, schemas.disabledResponse, { message: "Second factor disabled", sessions_ended: sessionsEnded });
       },
     }),

@@ -13,7 +13,7 @@ export const verifyBody = z.strictObject({
   /** Of a login; a session's new tokens go where its old ones came from. */
   delivery,
 });
-export const disableBody = z.strictObject({ password: password.optional() });
+export const disableBody = z.strictObject({ password: password.optional() }).optional();
 
 export const enrolmentResponse = z.object({
   secret: z.string().meta({ description: "Base32, for typing it into an authenticator. Shown this once." }),
