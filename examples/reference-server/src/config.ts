@@ -1,10 +1,12 @@
 import { parseIpBlock } from "@portcullis/core";
 import type { TrustedCaller } from "@portcullis/rbac";
 import { z } from "zod";
+import { list, wholeNumber } from "./config-values.js";
+import { type IdentityConfig, identityVariables, readIdentity } from "./identity/identity-config.js";
 import { DEMO_ORGANISATION } from "./seed.js";
 
 /** Everything the server is told from outside. Parsed once; nothing else reads the environment. */
-export interface Config {
+export interface Config extends IdentityConfig {
   readonly production: boolean;
   readonly framework: "express" | "fastify" | "hono";
   readonly host: string;
@@ -52,29 +54,10 @@ export class ConfigError extends Error {
   }
 }
 
-const list = z
-  .string()
-  .default("")
-  .transform((text) =>
-    text
-      .split(",")
-      .map((item) => item.trim())
-      .filter((item) => item !== ""),
-  );
-
 const addresses = list.refine(
   (items) => items.every((item) => parseIpBlock(item) !== undefined),
   "must list IP addresses and CIDR blocks, separated by commas",
 );
-
-const wholeNumber = (from: number, to: number) => {
-  const error = `must be a whole number from ${from} to ${to}`;
-  return z
-    .string()
-    .regex(/^\d{1,9}$/, error)
-    .transform(Number)
-    .pipe(z.number(error).min(from, error).max(to, error));
-};
 
 const oneOf = <const T extends readonly string[]>(values: T) => z.enum(values, `must be one of ${values.join(", ")}`);
 
@@ -120,13 +103,14 @@ const schema = z.object({
   TRUSTED_CALLERS: callers,
   SERVICE_NAME: z.string().optional(),
   OPERATOR_ORGANISATION: z.string().optional(),
-  PUBLIC_URL: z.string().default("https://localhost"),
+  PUBLIC_URL: z.url("must be the URL of this server").optional(),
   INSTANCES: wholeNumber(1, 10_000).default(1),
   RATE_LIMIT_ALLOW: addresses,
   RATE_LIMIT_DENY: addresses,
   WEBHOOK_ALLOW: list,
   WEBHOOK_TIMEOUT_MS: wholeNumber(1000, 300_000).default(30_000),
   LOG_LEVEL: oneOf(["fatal", "error", "warn", "info", "debug", "silent"]).default("info"),
+  ...identityVariables,
 });
 
 // What production cannot do without, and why.
@@ -136,6 +120,7 @@ const REQUIRED_IN_PRODUCTION = {
   API_KEY_PEPPERS: "stored API keys are useless without it",
   AUDIT_SIGNING_KEY:
     "checkpoints of the audit log must be signed by a key that is not stored beside it; make one with: openssl rand -base64 32",
+  MFA_KEYS: "authenticators that were enrolled must work after a restart and on other instances",
   DATABASE_URL: "the embedded default is for one machine; set it to say that you mean it",
   TRUSTED_PROXIES: "a proxy in front terminates TLS; name its address, so that callers cannot invent theirs",
 } as const;
@@ -155,8 +140,14 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
   const mistakes = production ? productionMistakes(given, env.CORS_ORIGINS) : [];
   if (env.SERVICE_NAME === undefined && env.TRUSTED_CALLERS.some(({ secrets }) => secrets !== undefined))
     mistakes.push("SERVICE_NAME is not set: callers that sign (TRUSTED_CALLERS) name the service that they sign for.");
+  const identity = readIdentity(
+    env,
+    { production, port: env.PORT, publicUrl: env.PUBLIC_URL, demoOrganisation: DEMO_ORGANISATION },
+    mistakes,
+  );
   if (mistakes.length > 0) throw new ConfigError(mistakes);
   return Object.freeze({
+    ...identity,
     production,
     framework: env.PORTCULLIS_FRAMEWORK,
     // Development servers are for this machine only, unless told otherwise.
@@ -174,7 +165,7 @@ export function parseConfig(environment: Readonly<Record<string, string | undefi
     trustedCallers: env.TRUSTED_CALLERS,
     serviceName: env.SERVICE_NAME,
     operatorOrganisation: env.OPERATOR_ORGANISATION ?? (production ? "" : DEMO_ORGANISATION),
-    publicUrl: env.PUBLIC_URL,
+    publicUrl: env.PUBLIC_URL ?? "https://localhost",
     instances: env.INSTANCES,
     rateLimitAllow: env.RATE_LIMIT_ALLOW,
     rateLimitDeny: env.RATE_LIMIT_DENY,

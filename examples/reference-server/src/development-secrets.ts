@@ -1,6 +1,7 @@
-import { randomBytes } from "node:crypto";
+import { createHmac, randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { loadSigningKeys, type SigningKeys } from "@portcullis/auth";
 import { z } from "zod";
 import type { Config } from "./config.js";
 
@@ -11,6 +12,10 @@ export interface Secrets {
   readonly apiKeyPeppers: string;
   /** 32 bytes, base64: the seed of the Ed25519 key that signs audit checkpoints. */
   readonly auditSigningKey: string;
+  /** Seal what authenticators and we have in common. */
+  readonly mfaKeys: string;
+  /** Signs access tokens where there is one; else `jwtSecrets` do. */
+  readonly signing?: SigningKeys;
   /** Whether any of them was made up here, for development. */
   readonly generated: boolean;
 }
@@ -21,6 +26,8 @@ const fileSchema = z.object({
   encryptionKeys: z.string(),
   apiKeyPeppers: z.string(),
   auditSigningKey: z.string(),
+  // Files of before there were second factors have none.
+  mfaKeys: z.string().optional(),
 });
 
 /**
@@ -28,9 +35,16 @@ const fileSchema = z.object({
  * sessions and encrypted fields readable. Production never gets here with one missing: the configuration refuses to parse.
  */
 export async function loadSecrets(config: Config): Promise<Secrets> {
-  const { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey } = config;
-  if (jwtSecrets !== undefined && encryptionKeys !== undefined && apiKeyPeppers !== undefined && auditSigningKey !== undefined) {
-    return { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey, generated: false };
+  const { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey, mfaKeys, authSigningKey } = config;
+  const signing = authSigningKey === undefined ? {} : { signing: await loadSigningKeys(authSigningKey) };
+  if (
+    jwtSecrets !== undefined &&
+    encryptionKeys !== undefined &&
+    apiKeyPeppers !== undefined &&
+    auditSigningKey !== undefined &&
+    mfaKeys !== undefined
+  ) {
+    return { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey, mfaKeys, ...signing, generated: false };
   }
   const kept = await keptSecrets(config.dataDirectory);
   return {
@@ -38,6 +52,8 @@ export async function loadSecrets(config: Config): Promise<Secrets> {
     encryptionKeys: encryptionKeys ?? kept.encryptionKeys,
     apiKeyPeppers: apiKeyPeppers ?? kept.apiKeyPeppers,
     auditSigningKey: auditSigningKey ?? kept.auditSigningKey,
+    mfaKeys: mfaKeys ?? kept.mfaKeys ?? createHmac("sha256", kept.jwtSecrets).update("second factors").digest("base64url"),
+    ...signing,
     generated: true,
   };
 }
@@ -50,6 +66,7 @@ async function keptSecrets(directory: string): Promise<z.infer<typeof fileSchema
     encryptionKeys: randomBytes(32).toString("hex"),
     apiKeyPeppers: randomBytes(48).toString("base64url"),
     auditSigningKey: randomBytes(32).toString("base64"),
+    mfaKeys: randomBytes(48).toString("base64url"),
   };
   try {
     // "wx": of two servers that start at once the first one's secrets win, and both use them.

@@ -26,8 +26,17 @@ async function start(): Promise<void> {
   service.start();
   shutDownOnSignal(logger, [() => server.close(), () => service.stop(), () => store.close()]);
   logger.info({ url: server.url, framework: config.framework, database: config.databaseUrl.split(":", 1)[0] }, "listening");
+  const { mfaRequiredRoles: roles } = config;
+  logger.info({ roles }, roles.length === 0 ? "no role needs a second factor; set MFA_REQUIRED_ROLES" : "roles that need a second factor");
   if (!config.production)
-    process.stdout.write(nextSteps(server.url, { seeded, generatedSecrets: secrets.generated, dataDirectory: config.dataDirectory }));
+    process.stdout.write(
+      nextSteps(server.url, {
+        seeded,
+        generatedSecrets: secrets.generated,
+        dataDirectory: config.dataDirectory,
+        mfaRequiredRoles: roles,
+      }),
+    );
 }
 
 try {

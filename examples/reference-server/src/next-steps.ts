@@ -7,14 +7,27 @@ export function nextSteps(
     seeded,
     generatedSecrets,
     dataDirectory,
-  }: { readonly seeded: boolean; readonly generatedSecrets: boolean; readonly dataDirectory: string },
+    mfaRequiredRoles,
+  }: {
+    readonly seeded: boolean;
+    readonly generatedSecrets: boolean;
+    readonly dataDirectory: string;
+    readonly mfaRequiredRoles: readonly string[];
+  },
 ): string {
+  const secondFactor =
+    mfaRequiredRoles.length === 0
+      ? "No role needs a second factor here; in production admin and owner do. Try it with MFA_REQUIRED_ROLES=admin,owner."
+      : `Roles that need a second factor: ${mfaRequiredRoles.join(", ")}.`;
   return `
   Portcullis reference server: ${url}
   API documentation:           ${url}/docs
+  Login page:                  ${url}/login
 
   ${seeded ? "Seeded" : "Already there"}: an organisation with ${Object.keys(DEMO_USERS).join(", ")} (…@acme.example), password "${DEMO_PASSWORD}".
   ${generatedSecrets ? `Development secrets were generated into ${dataDirectory}; production refuses to start with generated ones.` : "Secrets come from the environment."}
+
+  ${secondFactor}
 
   Try next:
     npm run demo                          the whole story, told step by step in a terminal

@@ -1,6 +1,6 @@
 import { approvalRoutes, createApprovals, type ApprovalEvent } from "@portcullis/approvals";
 import { auditRequests, auditRoutes, createAudit, createSigner } from "@portcullis/audit";
-import { authenticate, authRoutes, createAuth, createUserDirectory, type Auth } from "@portcullis/auth";
+import { authenticate, createUserDirectory, type Auth, type SocketTickets } from "@portcullis/auth";
 import {
   allOf,
   type App,
@@ -24,7 +24,7 @@ import { assertGuarded, createAssignments, loadAssignments, manifest, trustIdent
 import { createWebhooks, type Webhooks } from "@portcullis/webhooks";
 import type { Logger } from "pino";
 import { Registry } from "prom-client";
-import { accessRoutes, OWN_ACCOUNT } from "./access/access-routes.js";
+import { accessRoutes, OWN_ROLES } from "./access/access-routes.js";
 import { departmentSchema } from "./access/department.js";
 import { refuseDisabledAccounts } from "./access/forwarded-accounts.js";
 import { createCollection } from "./collection.js";
@@ -33,6 +33,10 @@ import { decisionRoutes } from "./decisions/decision-routes.js";
 import { policySchema, type Routing } from "./decisions/router.js";
 import type { Secrets } from "./development-secrets.js";
 import { documentedInEnvelope, inEnvelope, renderInEnvelope } from "./envelope.js";
+import { createIdentity } from "./identity/create-identity.js";
+import { identityRoutes, isAsStandard, withSecondFactor } from "./identity/identity-routes.js";
+import { loginPageRoutes } from "./identity/login-page.js";
+import { exceptForPages, providerPaths } from "./identity/open-pages.js";
 import { ENCRYPTED_FIELDS, integrationRoutes, integrationSchema } from "./integrations/integration-routes.js";
 import { serviceLimits } from "./limits.js";
 import type { ServiceStore } from "./open-store.js";
@@ -60,8 +64,12 @@ export interface ServiceOptions {
 export interface Service {
   readonly app: App;
   readonly auth: Auth;
+  /** For a WebSocket server beside this one; `undefined` unless the configuration names origins. */
+  readonly socketTickets: SocketTickets | undefined;
   readonly assignments: ServiceAssignments;
   readonly webhooks: Webhooks<typeof EVENTS>;
+  /** `operationId`s of routes that need no permission: they act on the caller's own account, or prove who it is. */
+  readonly guardingThemselves: readonly string[];
   /** Starts the webhook worker. */
   start(): void;
   /** Stops it, and writes what is left of the audit trail. */
@@ -93,15 +101,8 @@ export function createService({ config, secrets, store, logger, clock = systemCl
   });
 
   const users = createUserDirectory({ store });
-  const auth = createAuth({
-    store,
-    users,
-    secrets: secrets.jwtSecrets,
-    apiKeyPeppers: secrets.apiKeyPeppers,
-    clock,
-    metrics,
-    onEvent: record.auth,
-  });
+  const identity = createIdentity({ config, secrets, store, users, clock, metrics, logger, onEvent: record.auth });
+  const { auth } = identity;
 
   const limits = serviceLimits(config);
   for (const { message, ...finding } of lintRateLimits({ ...limits, store })) logger.warn(finding, message);
@@ -160,12 +161,10 @@ export function createService({ config, secrets, store, logger, clock = systemCl
 
   const cache = createDecisionCache<Routing | null>({ clock, metrics });
   const integrations = createEncryptedStore(store.records, { collection: "integrations", fields: ENCRYPTED_FIELDS, encryption });
-  const documented: readonly Route[] = [
-    ...systemRoutes({ registry, ping: () => store.ping(), startedAt: clock.now(), now: () => clock.now() }),
+  const proving = identityRoutes({ identity, limitFailedLogins, mayIntrospect: permit("access.evaluate") });
+  const governed: readonly Route[] = [
     ...rateLimitRoutes({ permit, limiter, record: record.limitChange }),
-    ...authRoutes(auth, { prefix: "/api/auth" })
-      .map((route) => (route.operationId === "authLogin" ? { ...route, guards: [limitFailedLogins, ...route.guards] } : route))
-      .map(inEnvelope),
+    ...proving,
     ...workflowRoutes({
       permit,
       approvals,
@@ -198,7 +197,13 @@ export function createService({ config, secrets, store, logger, clock = systemCl
       // The log is one for all workspaces: the whole of it is for who runs the service.
       workspaceOf: (facts) => (policy.check(callerOf(facts), "system.read").allowed ? undefined : workspaceOf(callerOf(facts))),
     }).map(inEnvelope),
-  ].map(documentedInEnvelope);
+  ];
+  const documented = [
+    ...systemRoutes({ registry, ping: () => store.ping(), startedAt: clock.now(), now: () => clock.now() }),
+    ...withSecondFactor(identity, governed),
+  ].map((route) => (isAsStandard(route) ? route : documentedInEnvelope(route)));
+
+  const pages = [...docsRoutes(documented), ...loginPageRoutes({ oauth: identity.oauth, hasMail: identity.accountMail !== undefined })];
 
   // Outermost first. Rate limits stand around authentication, so that a flood of bad tokens costs little.
   const guards: readonly Guard[] = [
@@ -212,7 +217,11 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     auditRequests(audit),
     limiter.limitUnauthenticated(
       allOf("authentication", [
-        authenticate(auth, { required: false, mustChangePassword: "allow" }),
+        // Each route asks for what is missing itself: those that help somebody out of it must be open.
+        exceptForPages(
+          new Set([...pages.map(({ path }) => path), ...providerPaths(identity.oauth)]),
+          authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" }),
+        ),
         trustIdentityHeaders({
           callers: config.trustedCallers,
           ...(config.serviceName === undefined ? {} : { audience: config.serviceName }),
@@ -225,19 +234,24 @@ export function createService({ config, secrets, store, logger, clock = systemCl
     loadAssignments(assignments),
     limiter.limitAuthenticated(),
   ];
-  const routes = [...documented, ...docsRoutes(documented)];
+  const routes = [...documented, ...pages];
   const entries = manifest(routes, guards);
-  // A forgotten guard is found out here, not by whoever comes first.
-  assertGuarded(entries, OWN_ACCOUNT);
+  // A forgotten guard is found out here, not by whoever comes first. Routes that prove who somebody is bring guards of their own.
+  const guardingThemselves = [...proving.map(({ operationId }) => operationId), ...OWN_ROLES];
+  assertGuarded(entries, guardingThemselves);
 
   return Object.freeze({
     app: createApp({ guards, routes, renderProblem: renderInEnvelope, onFault }),
     auth,
+    socketTickets: identity.socketTickets,
     assignments,
     webhooks,
+    guardingThemselves,
     start: () => webhooks.start(),
     async stop() {
       await webhooks.stop({ graceMs: 5000 });
+      // Its letters and threads end before the trail, which tells of them.
+      await identity.close();
       await audit.flush();
     },
   });

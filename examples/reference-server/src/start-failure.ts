@@ -14,6 +14,15 @@ const VARIABLES: Readonly<Record<string, string>> = {
   "trustIdentityHeaders.callers": "TRUSTED_CALLERS",
   "trustIdentityHeaders.audience": "SERVICE_NAME",
   "authzenRoutes.policyDecisionPoint": "PUBLIC_URL",
+  "cookies.trustedOrigins": "PUBLIC_URL",
+  "mfa.keys": "MFA_KEYS",
+  "mfa.requiredRoles": "MFA_REQUIRED_ROLES",
+  signing: "AUTH_SIGNING_KEY",
+  baseUrl: "PUBLIC_URL",
+  "redirects.allow": "OAUTH_ALLOWED_REDIRECTS",
+  "oidc.issuer": "OIDC_ISSUER",
+  "providers.oidc.issuer": "OIDC_ISSUER",
+  "socketTickets.origins": "SOCKET_ORIGINS",
 };
 
 /**

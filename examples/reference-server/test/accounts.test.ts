@@ -14,6 +14,7 @@ function start() {
     encryptionKeys: "0123456789abcdef".repeat(4),
     apiKeyPeppers: "ijklmnop".repeat(5),
     auditSigningKey: Buffer.from("0123456789abcdefghijklmnopqrstuv").toString("base64"),
+    mfaKeys: "qrstuvwx".repeat(5),
     generated: true,
   };
   const store = createMemoryStore();

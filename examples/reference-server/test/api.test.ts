@@ -3,7 +3,6 @@ import { createMemoryStore, toFetchHandler } from "@portcullis/core";
 import { createManualClock } from "@portcullis/testkit";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
-import { OWN_ACCOUNT } from "../src/access/access-routes.js";
 import { createMember } from "../src/accounts.js";
 import { parseConfig } from "../src/config.js";
 import { createLogger } from "../src/logger.js";
@@ -18,6 +17,7 @@ function serviceOfItsOwn(): Service {
     encryptionKeys: "0123456789abcdef".repeat(4),
     apiKeyPeppers: "ijklmnop".repeat(5),
     auditSigningKey: Buffer.from("0123456789abcdefghijklmnopqrstuv").toString("base64"),
+    mfaKeys: "qrstuvwx".repeat(5),
     generated: true,
   };
   return createService({
@@ -44,8 +44,40 @@ describe("the API", () => {
   });
 
   it("guards every route that changes something, but for those that act on the caller's own account", () => {
-    const open = unguardedRoutes(manifest(serviceOfItsOwn().app.routes)).map(({ operationId }) => operationId);
-    expect(open.toSorted()).toEqual(OWN_ACCOUNT.toSorted());
+    const { app, guardingThemselves } = serviceOfItsOwn();
+    const open = unguardedRoutes(manifest(app.routes)).map(({ operationId }) => operationId);
+    expect(guardingThemselves).toEqual(expect.arrayContaining(open));
+    // Besides what proves who somebody is, there are two.
+    expect(open.filter((id) => !id.startsWith("auth")).toSorted()).toEqual(["activateRole", "deactivateRole"]);
+  });
+
+  it("AUTH-M2 asks for a second factor by role in every route of the API but those that lead to one, or out", () => {
+    const asks = serviceOfItsOwn().app.routes.filter(({ guards }) => !guards.some(({ name }) => name === "require-mfa-for-roles"));
+    expect(asks.map(({ operationId }) => operationId).toSorted()).toMatchInlineSnapshot(`
+      [
+        "authConfirmEmail",
+        "authConfirmPasswordReset",
+        "authCsrf",
+        "authLogin",
+        "authLogout",
+        "authMe",
+        "authMfaEnroll",
+        "authMfaStatus",
+        "authMfaVerify",
+        "authRefresh",
+        "authRequestEmailVerification",
+        "authRequestPasswordReset",
+        "authRevokeToken",
+        "docs",
+        "docsStyle",
+        "health",
+        "loginPage",
+        "loginScript",
+        "loginStyle",
+        "metrics",
+        "openapi",
+      ]
+    `);
   });
 
   it("puts the correlation id into the response, the problem, the log and the audit trail", async () => {

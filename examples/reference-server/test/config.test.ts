@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -11,6 +11,7 @@ const PRODUCTION = {
   ENCRYPTION_KEYS: "0f".repeat(32),
   API_KEY_PEPPERS: "y".repeat(40),
   AUDIT_SIGNING_KEY: "z".repeat(44),
+  MFA_KEYS: "w".repeat(40),
   DATABASE_URL: "postgres://db.internal/portcullis",
   TRUSTED_PROXIES: "10.0.0.0/8",
 };
@@ -93,6 +94,52 @@ describe("the configuration", () => {
     expect(parseConfig({ ...PRODUCTION, OPERATOR_ORGANISATION: "operators" }).operatorOrganisation).toBe("operators");
   });
 
+  it("asks administrators for a second factor in production, nobody in development, and whom it is told to", () => {
+    expect(parseConfig({}).mfaRequiredRoles).toEqual([]);
+    expect(parseConfig(PRODUCTION).mfaRequiredRoles).toEqual(["admin", "owner"]);
+    expect(parseConfig({ ...PRODUCTION, MFA_REQUIRED_ROLES: "auditor, owner" }).mfaRequiredRoles).toEqual(["auditor", "owner"]);
+    expect(parseConfig({ ...PRODUCTION, MFA_REQUIRED_ROLES: "none" }).mfaRequiredRoles).toEqual([]);
+  });
+
+  it("knows no provider, no page with sockets, and no bound on sessions unless told", () => {
+    const nothing = {
+      google: undefined,
+      github: undefined,
+      oidc: undefined,
+      socketOrigins: undefined,
+      sessionMax: 0,
+      sessionIdleMinutes: 0,
+    };
+    expect(parseConfig({})).toMatchObject(nothing);
+    const client = {
+      OIDC_CLIENT_ID: "a",
+      OIDC_CLIENT_SECRET: "b",
+      OIDC_ISSUER: "https://login.example",
+      PUBLIC_URL: "https://api.example",
+    };
+    expect(parseConfig({ ...PRODUCTION, ...client })).toMatchObject({
+      oidc: { issuer: "https://login.example", clientId: "a", clientSecret: "b", name: undefined },
+      browserUrl: "https://api.example",
+      // Whoever comes over a provider to production for the first time is nobody, until it is said where they belong.
+      oauthNewAccountsOrganisation: undefined,
+    });
+  });
+
+  it.each([
+    [{ GOOGLE_OAUTH_CLIENT_ID: "a" }, "GOOGLE_OAUTH_CLIENT_SECRET"],
+    [{ GITHUB_OAUTH_CLIENT_SECRET: "hush-hush" }, "GITHUB_OAUTH_CLIENT_ID"],
+    [{ OIDC_CLIENT_ID: "a", OIDC_CLIENT_SECRET: "hush-hush" }, "OIDC_ISSUER"],
+    [{ OIDC_ISSUER: "https://login.example" }, "OIDC_CLIENT_ID"],
+    [{ OIDC_ISSUER: "login" }, "OIDC_ISSUER"],
+    [{ MFA_KEYS: "hush-hush" }, "MFA_KEYS"],
+    [{ SESSION_MAX: "-1" }, "SESSION_MAX"],
+    [{ ...PRODUCTION, GITHUB_OAUTH_CLIENT_ID: "a", GITHUB_OAUTH_CLIENT_SECRET: "hush-hush" }, "PUBLIC_URL"],
+  ])("names what is missing or wrong of %j: %s", (environment, name) => {
+    const mistakes = mistakesOf(environment);
+    expect(mistakes.map((mistake) => mistake.split(" ")[0])).toEqual([name]);
+    expect(mistakes.join()).not.toContain("hush-hush");
+  });
+
   it("reads an empty variable as one that is not set", () => {
     expect(parseConfig({ JWT_SECRETS: "", REDIS_URL: "" }).redisUrl).toBeUndefined();
   });
@@ -117,6 +164,21 @@ describe("development secrets", () => {
       expect(JSON.parse(await readFile(join(directory, "data/development-secrets.json"), "utf8"))).toMatchObject({
         jwtSecrets: one.jwtSecrets,
       });
+    } finally {
+      await rm(directory, { recursive: true });
+    }
+  });
+
+  it("of before there were second factors go on working, with keys for those that stay the same", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "portcullis-secrets-"));
+    try {
+      const config = parseConfig({ PORTCULLIS_DATA: directory });
+      const { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey } = await loadSecrets(config);
+      const old = { jwtSecrets, encryptionKeys, apiKeyPeppers, auditSigningKey };
+      await writeFile(join(directory, "development-secrets.json"), JSON.stringify(old));
+      const [one, two] = [await loadSecrets(config), await loadSecrets(config)];
+      expect(one).toEqual({ ...old, mfaKeys: two.mfaKeys, generated: true });
+      expect(one.mfaKeys.length).toBeGreaterThan(40);
     } finally {
       await rm(directory, { recursive: true });
     }

@@ -71,13 +71,19 @@ describe("a server that cannot start", () => {
     ["TRUSTED_CALLERS", '[{"id":"billing","maxRoles":[],"addresses":["0.0.0.0/0"]}]'],
     ["TRUSTED_CALLERS", '[{"id":"billing","maxRoles":[]}]'],
     ["PUBLIC_URL", "http://plain.example"],
+    ["PUBLIC_URL", "mailto:ada@example.com"],
+    ["MFA_KEYS", "a".repeat(64)],
+    ["AUTH_SIGNING_KEY", "-----BEGIN PRIVATE KEY-----\nMC4CAQA\n-----END PRIVATE KEY-----"],
+    ["SOCKET_ORIGINS", "https://app.example/live"],
+    ["OAUTH_ALLOWED_REDIRECTS", "http://app.example/welcome"],
+    ["OIDC_ISSUER", "http://login.example"],
   ])("because a package refuses %s says so by the variable's name", async (name, value) => {
-    const config = parseConfig({ PORTCULLIS_DATA: directory, [name]: value });
-    const secrets = await loadSecrets(config);
-    const compose = () => createService({ config, secrets, store: createMemoryStore(), logger: createLogger({ logLevel: "silent" }) });
+    const client = { OIDC_ISSUER: "https://login.example", OIDC_CLIENT_ID: "client", OIDC_CLIENT_SECRET: "of a test" };
+    const config = parseConfig({ PORTCULLIS_DATA: directory, ...client, [name]: value });
     let told: string | undefined;
     try {
-      compose();
+      const secrets = await loadSecrets(config);
+      createService({ config, secrets, store: createMemoryStore(), logger: createLogger({ logLevel: "silent" }) });
     } catch (error) {
       told = describeStartFailure(error);
     }

@@ -47,7 +47,7 @@ export async function startService(
   const service = createService({ config, secrets: await loadSecrets(config), store, logger, clock });
   await service.assignments.refresh();
   await seed(service);
-  const server = await FRAMEWORKS[framework](service.app, { port: 0, host: "127.0.0.1" });
+  const server = await FRAMEWORKS[framework](service.app, { port: config.port, host: "127.0.0.1" });
   service.start();
   return {
     url: () => server.url,
@@ -78,6 +78,7 @@ async function configOf(
   const databaseUrl = kind === "memory" ? "memory:" : kind === "sqlite" ? `file:${join(directory, "test.db")}` : await postgresUrl();
   return parseConfig({
     DATABASE_URL: databaseUrl,
+    PORT: "0",
     PORTCULLIS_DATA: directory,
     WEBHOOK_ALLOW: receiver,
     CORS_ORIGINS: "https://app.example",

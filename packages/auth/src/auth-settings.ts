@@ -10,6 +10,7 @@ import {
   type Metrics,
   type Ports,
   type StoreWith,
+  ownOptions,
 } from "@portcullis/core";
 import { readApiKeys, type ApiKeySettings } from "./api-keys/api-key-settings.js";
 import type { AuthEvent } from "./auth-event.js";
@@ -22,7 +23,6 @@ import { type MfaOptions, type MfaSettings, readMfa } from "./mfa/mfa-settings.j
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
 import { functionOr, integer, text } from "./settings/option-checks.js";
-import { requireKnownNames } from "./settings/option-names.js";
 import type { UserDirectory } from "./users/user-directory.js";
 
 /** The ports that authentication needs; over `bus`, where the store has it, revocations reach other processes sooner. */
@@ -96,11 +96,32 @@ export interface AuthSettings {
 
 const PORTS = ["subjects", "sessions", "tickets", "counters", "apiKeys", "records"] as const;
 const DEFAULT_TOKEN_CACHE_ENTRIES = 10_000;
+const NAMES: Readonly<Record<keyof AuthOptions, true>> = Object.freeze({
+  users: true,
+  secrets: true,
+  apiKeyPeppers: true,
+  signing: true,
+  store: true,
+  issuer: true,
+  audience: true,
+  sessions: true,
+  revocation: true,
+  tokenCacheEntries: true,
+  lockout: true,
+  passwords: true,
+  apiKeys: true,
+  cookies: true,
+  mfa: true,
+  clock: true,
+  random: true,
+  metrics: true,
+  onEvent: true,
+});
 
 /** @throws {ConfigurationError} `invalid_option` names the first wrong option and what it accepts, never its value. */
-export function readAuthOptions(options: AuthOptions): AuthSettings {
-  if (typeof options !== "object" || options === null) throw invalidOption("createAuth", options, "an object of options");
-  requireKnownNames(options);
+export function readAuthOptions(given: AuthOptions): AuthSettings {
+  // With every name, or the compiler says so: what is missing here would be an option that nobody can give.
+  const options = ownOptions("createAuth", given, Object.keys(NAMES) as (keyof AuthOptions)[]) as AuthOptions; // what must be there is checked below
   const { users, clock = systemClock, metrics = noMetrics } = options;
   if (typeof users?.byEmail !== "function") throw invalidOption("users", users, "a UserDirectory, e.g. createUserDirectory({ store })");
   if (typeof clock?.now !== "function") throw invalidOption("clock", clock, "a Clock, with now() in epoch ms");

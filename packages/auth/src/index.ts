@@ -1,3 +1,4 @@
+export { auditFactsOf } from "./audit-facts.js";
 export { createAccountMail } from "./accounts/create-account-mail.js";
 export { AuthError } from "./errors.js";
 export { createAuth } from "./create-auth.js";
@@ -27,6 +28,7 @@ export type { RequireMfaOptions } from "@portcullis/core";
 export type { ApiKeyInfo, ApiKeyRing, CreatedApiKey, NewApiKey } from "./api-keys/api-key-ring.js";
 export type { ApiKeySettings } from "./api-keys/api-key-settings.js";
 export type { NewServiceAccount, ServiceAccount, ServiceAccounts } from "./api-keys/service-accounts.js";
+export type { AuditFacts } from "./audit-facts.js";
 export type { AuthEvent, LoginFailure } from "./auth-event.js";
 export type { AuthDenial, AuthResult } from "./auth-result.js";
 export type { AuthOptions, AuthStore } from "./auth-settings.js";

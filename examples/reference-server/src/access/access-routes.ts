@@ -11,8 +11,5 @@ export function accessRoutes(services: AccessServices): readonly Route[] {
   return [policyRoutes, assignmentRoutes, activationRoutes, departmentRoutes, decisionPoint].flatMap((routesOf) => routesOf(services));
 }
 
-/** `operationId`s that change something and need no permission: they act on the caller's own account, or prove who it is. */
-export const OWN_ACCOUNT: readonly string[] = Object.freeze([
-  ...["authLogin", "authRefresh", "authLogout", "authLogoutAll", "authChangePassword", "authCreateApiKey", "authRevokeApiKey"],
-  ...["activateRole", "deactivateRole"],
-]);
+/** `operationId`s that change something and need no permission: they are about the caller's own roles. */
+export const OWN_ROLES: readonly string[] = Object.freeze(["activateRole", "deactivateRole"]);

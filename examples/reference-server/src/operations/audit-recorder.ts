@@ -1,6 +1,6 @@
 import type { ApprovalEvent } from "@portcullis/approvals";
 import type { Audit, AuditEventInput } from "@portcullis/audit";
-import type { AuthEvent } from "@portcullis/auth";
+import { auditFactsOf, type AuthEvent } from "@portcullis/auth";
 import { correlationIdFact, type Facts } from "@portcullis/core";
 import type { LimitedBy, RateLimitEvent } from "@portcullis/rate-limit";
 import type { AssignmentEvent, RbacEvent, TrustedCallerEvent } from "@portcullis/rbac";
@@ -55,15 +55,7 @@ export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): Aud
   return Object.freeze({
     auth(event: AuthEvent) {
       const { kind, ...details } = event;
-      const userId = "userId" in event ? event.userId : undefined;
-      const isRefusal = kind === "login_failed" || kind === "account_locked" || kind === "refresh_reused" || kind === "token_version_ahead";
-      write({
-        category: kind === "account_locked" || kind === "refresh_reused" || kind === "token_version_ahead" ? "security" : "authentication",
-        action: kind.replace("_", "."),
-        outcome: isRefusal ? "denied" : "success",
-        actor: userId === undefined ? ANONYMOUS : { type: "user", id: userId },
-        details,
-      });
+      write({ ...auditFactsOf(event), action: kind.replace("_", "."), ...whoOf(event), details });
     },
     rbac(event: RbacEvent) {
       if (event.kind !== "access_denied")
@@ -162,4 +154,24 @@ export function auditRecorder(audit: Pick<Audit, "append">, logger: Logger): Aud
       });
     },
   });
+}
+
+// Who did it, and to whom where that is somebody else.
+function whoOf(event: AuthEvent): Pick<Entry, "actor" | "target"> {
+  switch (event.kind) {
+    case "mfa_bypass_granted":
+      return { actor: { type: "user", id: event.approvedBy }, target: { type: "service", id: event.serviceId } };
+    // Who revoked it is for the application to record: the event names who approved it.
+    case "mfa_bypass_revoked":
+    case "mfa_bypass_expired":
+      return { actor: SYSTEM, target: { type: "service", id: event.serviceId } };
+    case "mfa_bypass_used":
+      return { actor: { type: "service", id: event.serviceId } };
+    case "system_token_issued":
+    case "system_token_revoked":
+    case "system_tokens_revoked":
+      return { actor: SYSTEM, target: { type: "service", id: event.service } };
+    default:
+      return { actor: "userId" in event && event.userId !== undefined ? { type: "user", id: event.userId } : ANONYMOUS };
+  }
 }

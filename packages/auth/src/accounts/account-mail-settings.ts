@@ -1,4 +1,4 @@
-import { invalidOption, type MaybePromise } from "@portcullis/core";
+import { invalidOption, type MaybePromise, ownOptions } from "@portcullis/core";
 import { DAY_MS, HOUR_MS, integer, MINUTE_MS } from "../settings/option-checks.js";
 import type { UserAccount } from "../users/user-directory.js";
 
@@ -53,11 +53,16 @@ const DEFAULTS: AccountMailSettings = Object.freeze({
   requestsPerHour: 30,
 });
 
+const NAMES = Object.freeze(["passwordResetTtlMs", "emailVerificationTtlMs", "lettersPerHour", "requestsPerHour"] as const);
+
 export const LIMIT_WINDOW_MS = HOUR_MS;
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function readAccountMail(options: Partial<AccountMailSettings>): AccountMailSettings {
-  const { passwordResetTtlMs, emailVerificationTtlMs, lettersPerHour, requestsPerHour } = { ...DEFAULTS, ...options };
+  const { passwordResetTtlMs, emailVerificationTtlMs, lettersPerHour, requestsPerHour } = {
+    ...DEFAULTS,
+    ...ownOptions("createAccountMail", options, NAMES),
+  };
   return Object.freeze({
     passwordResetTtlMs: integer("passwordResetTtlMs", passwordResetTtlMs, MINUTE_MS, DAY_MS),
     emailVerificationTtlMs: integer("emailVerificationTtlMs", emailVerificationTtlMs, MINUTE_MS, 7 * DAY_MS),

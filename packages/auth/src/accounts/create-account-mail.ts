@@ -80,9 +80,9 @@ export interface AccountMail {
  * ```
  */
 export function createAccountMail(options: AccountMailOptions): AccountMail {
-  const { auth, ...given } = options;
+  const { auth, deliver: delivery, ...given } = options;
   const internals = internalsOf("auth", auth);
-  const deliver = readDelivery(given.deliver);
+  const deliver = readDelivery(delivery);
   const limits = readAccountMail(given);
   const { hasher, instruments, lockout, policy, replacePassword, settings } = internals;
   const { clock, random, store, users } = settings;

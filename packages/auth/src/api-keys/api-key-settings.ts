@@ -1,4 +1,4 @@
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 
 /** How API keys look: `prefix_environment_id_secret_checksum`. */
 export interface ApiKeySettings {
@@ -13,7 +13,7 @@ const KEY_PART = /^[a-z0-9]{1,12}$/;
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function readApiKeys(options: Partial<ApiKeySettings> = {}): ApiKeySettings {
-  const { prefix, environment } = { ...DEFAULTS, ...options };
+  const { prefix, environment } = { ...DEFAULTS, ...ownOptions("apiKeys", options, ["prefix", "environment"]) };
   if (!KEY_PART.test(prefix)) throw invalidOption("apiKeys.prefix", prefix, "1 to 12 lower-case letters or digits");
   if (!KEY_PART.test(environment)) throw invalidOption("apiKeys.environment", environment, "1 to 12 lower-case letters or digits");
   return Object.freeze({ prefix, environment });

@@ -1,4 +1,4 @@
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 import { expiredLine } from "./set-cookie.js";
 
 /** Options of `createAuth` that let browsers hold the tokens in cookies. `{}` switches them on with every default. */
@@ -60,9 +60,10 @@ const PATH = /^(?:\/|(?:\/[A-Za-z0-9._~-]+)+)$/;
 const DOMAIN = /^[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*$/;
 
 /** @throws {ConfigurationError} `invalid_option` */
-export function readCookieOptions(options: CookieOptions | undefined): CookieSettings | undefined {
-  if (options === undefined) return undefined;
-  if (typeof options !== "object" || options === null) throw invalidOption("cookies", options, "an object of options");
+export function readCookieOptions(given: CookieOptions | undefined): CookieSettings | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "object" || given === null) throw invalidOption("cookies", given, "an object of options");
+  const options = ownOptions("cookies", given, ["secure", "development", "refreshPath", "names", "legacy", "trustedOrigins"]);
   const { secure = true, development = false, refreshPath = "/auth", legacy = [], trustedOrigins = [] } = options;
   requireBoolean("cookies.secure", secure);
   requireBoolean("cookies.development", development);
@@ -87,7 +88,7 @@ function requireBoolean(option: string, value: unknown): void {
 }
 
 function readNames(given: Partial<CookieNames> = {}, secure: boolean): CookieNames {
-  const bare = { ...DEFAULT_NAMES, ...given };
+  const bare = { ...DEFAULT_NAMES, ...ownOptions("cookies.names", given, ["session", "refresh", "csrf"]) };
   for (const name of ["session", "refresh", "csrf"] as const) {
     if (typeof bare[name] !== "string" || !BARE_NAME.test(bare[name])) {
       throw invalidOption(`cookies.names.${name}`, bare[name], "1 to 64 letters, digits, - and _, without a prefix");

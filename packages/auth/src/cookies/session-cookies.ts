@@ -43,7 +43,7 @@ export interface SessionCookies {
    * @param sessionId Of the cookie used; `undefined` when it names none, so that there is nothing a token could belong to.
    */
   csrfRefusal(request: GuardRequest, cookies: OurCookies, sessionId: string | undefined): CsrfRefusal | undefined;
-  /** Whether the request is for a route of ours that looks at cookies in its own way: login, refresh and logout. */
+  /** Whether the request is for a route of ours that looks at cookies in its own way: login, refresh, logout, both steps of a second factor. */
   isProofRoute(request: GuardRequest): boolean;
 }
 
@@ -65,7 +65,9 @@ export function createSessionCookies(settings: CookieSettings, secrets: SecretRi
   const refresh = { name: names.refresh, attributes: `Path=${refreshPath}; HttpOnly${flag}; SameSite=Strict` };
   const csrf = { name: names.csrf, attributes: `Path=/${flag}; SameSite=Lax` };
   const root = refreshPath === "/" ? "" : refreshPath;
-  const proofRoutes: ReadonlySet<string> = new Set(["login", "refresh", "logout"].map((name) => `${root}/${name}`));
+  const proofRoutes: ReadonlySet<string> = new Set(
+    ["login", "refresh", "logout", "mfa/enroll", "mfa/verify"].map((name) => `${root}/${name}`),
+  );
 
   return Object.freeze({
     settings,

@@ -1,4 +1,4 @@
-import { invalidOption, type Route } from "@portcullis/core";
+import { invalidOption, type Route, ownOptions } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import type { AccountMail } from "../accounts/create-account-mail.js";
 import { accountMailRoutes, registrationRoutes, type RegistrationOptions } from "./account-mail-routes.js";
@@ -67,7 +67,8 @@ const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
  * ```
  */
 export function authRoutes(auth: Auth, options: AuthRoutesOptions = {}): readonly Route[] {
-  const { prefix = "/auth", setup, socketTickets, introspection, accountMail, registration } = options;
+  const names = ["prefix", "setup", "socketTickets", "introspection", "accountMail", "registration"] as const;
+  const { prefix = "/auth", setup, socketTickets, introspection, accountMail, registration } = ownOptions("authRoutes", options, names);
   if (typeof prefix !== "string" || !PREFIX.test(prefix)) throw invalidOption("authRoutes.prefix", prefix, "a path like /auth");
   requireRefreshPath(auth, prefix);
   const signedIn = authenticate(auth, { required: true });

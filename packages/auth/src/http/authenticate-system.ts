@@ -11,6 +11,7 @@ import {
   type Problem,
   problems,
   type Verdict,
+  ownOptions,
 } from "@portcullis/core";
 import type { AuthResult } from "../auth-result.js";
 import { internalsOf } from "../auth-internals.js";
@@ -65,7 +66,7 @@ const INVALID = refused(problems.invalidToken());
  * ```
  */
 export function authenticateSystem(auth: Auth, options: AuthenticateSystemOptions): Guard {
-  const { audience } = options ?? {};
+  const { audience } = ownOptions("authenticateSystem", options ?? {}, ["audience"]);
   if (typeof audience !== "string" || audience === "") {
     throw invalidOption("authenticateSystem.audience", audience, "the name of this service");
   }

@@ -13,6 +13,7 @@ import {
   problems,
   subjectOf,
   type Verdict,
+  ownOptions,
 } from "@portcullis/core";
 import { internalsOf } from "../auth-internals.js";
 import { ok, type AuthResult } from "../auth-result.js";
@@ -68,9 +69,9 @@ const acceptedBy = new WeakMap<CredentialUsed, Auth>();
  * A credential that is present and bad is denied even where none is required: it never turns into an anonymous call. Denials:
  * 401 with `WWW-Authenticate: Bearer error="invalid_token"` (RFC 6750 §3.1), which also takes a bad session cookie away, 400 for
  * several credentials, 403 for a password that must be changed. With `required: false` the session cookie is left to the routes login,
- * refresh and logout themselves, and a bad access token to logout: neither must keep anybody from logging in or out. A store that does
- * not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind itself it verifies nothing
- * twice and only applies its own options; behind the guard of another auth it refuses whom that one let in (401).
+ * refresh, logout, mfa/enroll and mfa/verify themselves, and a bad access token to logout: neither must keep anybody from logging in or
+ * out. A store that does not answer is a fault: 503, fails closed. Synchronous for access tokens while the store is. Mounted again behind
+ * itself it verifies nothing twice and only applies its own options; behind the guard of another auth it refuses whom that one let in (401).
  *
  * @throws {ConfigurationError} `invalid_option`: `required` is not given, or another option says what it cannot.
  * @example
@@ -98,7 +99,8 @@ const acceptedBy = new WeakMap<CredentialUsed, Auth>();
  * ```
  */
 export function authenticate(auth: Auth, options: AuthenticateOptions): Guard {
-  const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = options ?? {};
+  const given = ownOptions("authenticate", options ?? {}, ["required", "mustChangePassword", "csrf", "mfa"]);
+  const { required, mustChangePassword = "deny", mfa = "require", csrf = "enforce" } = given;
   if (typeof required !== "boolean") throw invalidOption("authenticate.required", required, "true or false");
   oneOf("authenticate.mustChangePassword", mustChangePassword, ["deny", "allow"]);
   oneOf("authenticate.mfa", mfa, ["require", "allow"]);

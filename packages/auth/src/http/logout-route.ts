@@ -1,22 +1,12 @@
-import {
-  ALLOW,
-  createFactKey,
-  defineRoute,
-  deny,
-  type Guard,
-  type GuardRequest,
-  JsonRefused,
-  parseStrictJson,
-  type Route,
-  type Verdict,
-} from "@portcullis/core";
+import { ALLOW, createFactKey, defineRoute, deny, type Guard, type GuardRequest, type Route, type Verdict } from "@portcullis/core";
 import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { credentialOf } from "./credentials.js";
 import { rememberLogoutPath } from "./logout-path.js";
+import { peekBody } from "./peek-body.js";
 import { AMBIGUOUS_SESSION, forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
-import { answer, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
+import { answer, tokenOf, valueOf } from "./route-answer.js";
 import { messageResponse } from "./route-schemas.js";
 import { logoutBody } from "./session-schemas.js";
 import { withCookies } from "./token-answer.js";
@@ -59,7 +49,8 @@ export function logoutRoute(auth: Auth, path: string, restricted: Guard): Route 
       const verdict = await restricted.check(request);
       // Several credentials (400) and what is forbidden (403) stay so: a refresh token excuses only that the other is no longer good.
       if (verdict.kind !== "deny" || verdict.problem.status !== 401) return verdict;
-      const refreshToken = await refreshTokenOfBody(request);
+      // A logout needs no body, so that everything else in it is no error.
+      const refreshToken = (await peekBody(request, logoutBody))?.refresh_token;
       if (refreshToken === undefined) return leaveByCookie(request) ?? verdict;
       request.facts.set(leavingFact, { by: "body", refreshToken });
       return ALLOW;
@@ -83,17 +74,4 @@ export function logoutRoute(auth: Auth, path: string, restricted: Guard): Route 
       return withCookies(answer(200, messageResponse, { message: "Logged out" }), cookies?.cleared ?? []);
     },
   });
-}
-
-/** The `refresh_token` of a JSON body; a logout needs no body, so that everything else is no error. */
-async function refreshTokenOfBody(request: GuardRequest): Promise<string | undefined> {
-  const bytes = await request.rawBody(SMALL_BODY_BYTES);
-  if (bytes.length === 0) return undefined;
-  try {
-    const body = logoutBody.safeParse(parseStrictJson(bytes));
-    return body.success ? body.data.refresh_token : undefined;
-  } catch (error) {
-    if (error instanceof JsonRefused) return undefined;
-    throw error;
-  }
 }

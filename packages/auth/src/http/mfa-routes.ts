@@ -1,13 +1,24 @@
-import { defineRoute, type Facts, type Guard, ProblemError, problems, type Route } from "@portcullis/core";
+import {
+  callerOf as callerNow,
+  defineRoute,
+  type Facts,
+  type Guard,
+  type GuardRequest,
+  ProblemError,
+  problems,
+  type Route,
+} from "@portcullis/core";
 import { z } from "zod";
 import { internalsOf } from "../auth-internals.js";
 import type { Auth } from "../create-auth.js";
+import { needsMfa } from "../mfa/mfa-policy.js";
 import type { MfaCaller } from "../mfa/mfa.js";
 import { accessTokenFact } from "../tokens/access-token.js";
 import { authenticate } from "./authenticate.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsCame, deliveryAsked } from "./delivery.js";
 import { endFormerSession, formerSessionGuard } from "./end-session.js";
+import { peekBody } from "./peek-body.js";
 import * as schemas from "./mfa-schemas.js";
 import { answer, principalOf, SMALL_BODY_BYTES, tokenOf, valueOf } from "./route-answer.js";
 import { cookieLoginResponse, loginResponse } from "./route-schemas.js";
@@ -22,10 +33,16 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
   const { mfa } = auth;
   if (mfa === undefined) return [];
   const tags = ["auth"];
-  const internals = internalsOf("authRoutes.auth", auth);
-  const { cookies } = internals;
   // A login that is pending brings its token in the body, where no guard in front takes it for a credential.
+  // Cookies of the session before it are not looked at then: bad or planted ones must not keep anybody from logging in.
   const anybody = authenticate(auth, { required: false, mustChangePassword: "allow", mfa: "allow" });
+  const caller: Guard = Object.freeze({
+    name: "mfa-caller",
+    check: async (request: GuardRequest) =>
+      ((await peekBody(request, schemas.pendingBody)) === undefined ? unproven : anybody).check(request),
+  });
+  const internals = internalsOf("authRoutes.auth", auth);
+  const former = internals.cookies === undefined ? [] : [formerSessionGuard(auth, internals, internals.cookies)];
   return [
     defineRoute({
       method: "GET",
@@ -38,9 +55,12 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       async handle(_request, { facts }) {
         const { principal } = tokenOf(facts);
         const { enrolled, required, enrolledAt, backupCodesLeft } = valueOf(await mfa.status(principal.id));
+        // A guard in front may know of roles that the directory does not, those for a while for one.
+        const { mfa: rules } = internals.settings;
+        const now = callerNow({ facts }) ?? principal;
         return answer(200, schemas.mfaStatusResponse, {
           enrolled,
-          required,
+          required: required || (rules !== undefined && needsMfa(rules, now)),
           enrolled_at: enrolledAt ?? null,
           verified_at: principal.mfaAt ?? null,
           backup_codes_left: backupCodesLeft,
@@ -53,11 +73,11 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaEnroll",
       summary: "Make a second factor, which its first code puts in force",
       tags,
-      guards: [anybody],
-      input: { body: schemas.enrollBody, maxBodyBytes: SMALL_BODY_BYTES },
+      guards: [caller],
+      input: { body: schemas.enrollBody, bodyRequired: false, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "The secret and the backup codes.", schema: schemas.enrolmentResponse } },
       async handle(_request, { facts, body }) {
-        const made = valueOf(await mfa.enroll(callerOf(facts, body.mfa_token), { password: body.password }));
+        const made = valueOf(await mfa.enroll(callerOf(facts, body?.mfa_token), { password: body?.password }));
         return answer(200, schemas.enrolmentResponse, {
           secret: made.secret,
           otpauth_uri: made.uri,
@@ -72,7 +92,7 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       operationId: "authMfaVerify",
       summary: "Prove the second factor; a new session begins",
       tags,
-      guards: cookies === undefined ? [anybody] : [formerSessionGuard(auth, internals, cookies), anybody],
+      guards: [caller, ...former],
       input: { body: schemas.verifyBody, maxBodyBytes: SMALL_BODY_BYTES },
       responses: {
         200: {
@@ -81,9 +101,9 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
         },
       },
       async handle(request, { facts, body }) {
-        // The end of a login says where it wants the tokens, as its beginning does. A session goes on where it came from.
         const isLogin = body.mfa_token !== undefined;
-        const target = isLogin ? deliveryAsked(auth, request, body.delivery) : deliveryAsCame(auth, facts);
+        // The tokens of a session that came by cookie never reach a script (AUTH-S1), whatever is asked for.
+        const target = (isLogin ? undefined : deliveryAsCame(auth, facts)) ?? deliveryAsked(auth, request, body.delivery);
         const result = await mfa.verify(callerOf(facts, body.mfa_token), body.code, clientOf(request, facts));
         if (isLogin && target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
         return loginAnswer(result, target);

@@ -5,14 +5,15 @@ const mfaToken = z.string().min(1).max(8192).meta({ description: "What a login t
 const password = z.string().min(1).max(4096).meta({ description: "The current one, where no other proof is recent." });
 const epochMs = z.number().int();
 
-export const enrollBody = z.strictObject({ mfa_token: mfaToken.optional(), password: password.optional() });
+export const enrollBody = z.strictObject({ mfa_token: mfaToken.optional(), password: password.optional() }).optional();
 export const verifyBody = z.strictObject({
   mfa_token: mfaToken.optional(),
   // Room for the spaces and hyphens that people copy along.
   code: z.string().min(1).max(64).meta({ description: "Six digits, or a backup code.", example: "123456" }),
-  /** Of a login; a session's new tokens go where its old ones came from. */
-  delivery,
+  delivery: delivery.describe("Where a login wants the tokens, default body. A session gets its next ones where the last were."),
 });
+/** What tells a pending login from a session; the rest of the body is the route's. */
+export const pendingBody = z.object({ mfa_token: mfaToken });
 export const disableBody = z.strictObject({ password: password.optional() }).optional();
 
 export const enrolmentResponse = z.object({

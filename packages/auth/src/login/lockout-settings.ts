@@ -1,3 +1,4 @@
+import { ownOptions } from "@portcullis/core";
 import { DAY_MS, integer, MINUTE_MS, oneOf, SECOND_MS } from "../settings/option-checks.js";
 
 /** When failed logins lock an account. */
@@ -32,8 +33,11 @@ const DEFAULTS = Object.freeze({
   deviceTtlMs: 0,
 } satisfies Partial<LockoutSettings>);
 
+const NAMES = Object.freeze(["threshold", "windowMs", "durationMs", "scope", "accountThreshold", "deviceTtlMs"] as const);
+
 /** @throws {ConfigurationError} `invalid_option` */
-export function readLockout(options: Partial<LockoutSettings> = {}): LockoutSettings {
+export function readLockout(given: Partial<LockoutSettings> = {}): LockoutSettings {
+  const options = ownOptions("lockout", given, NAMES);
   const { threshold, windowMs, durationMs, scope, deviceTtlMs } = { ...DEFAULTS, ...options };
   integer("lockout.threshold", threshold, 1, 100);
   return Object.freeze({

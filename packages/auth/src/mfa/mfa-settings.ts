@@ -1,4 +1,4 @@
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 import { createSecretRing, type SecretRing } from "../jwt/secret-ring.js";
 import { type LockoutSettings, readLockout } from "../login/lockout-settings.js";
 import { HOUR_MS, integer, MINUTE_MS, SECOND_MS } from "../settings/option-checks.js";
@@ -43,6 +43,7 @@ const DEFAULTS = Object.freeze({
   enrolmentTtlMs: 10 * MINUTE_MS,
   recentMs: 10 * MINUTE_MS,
 });
+const NAMES = Object.freeze(["keys", "issuerName", "requiredRoles", "pendingTtlMs", "enrolmentTtlMs", "recentMs", "lockout"] as const);
 // A colon parts issuer and account in the label, however it is written (Key URI Format).
 const ISSUER_NAME = /^[^:\p{C}]{1,64}$/u;
 
@@ -50,11 +51,12 @@ const ISSUER_NAME = /^[^:\p{C}]{1,64}$/u;
  * @param others Rings whose entries serve another purpose.
  * @throws {ConfigurationError} `invalid_option`
  */
-export function readMfa(options: MfaOptions | undefined, lockout: LockoutSettings, others: readonly SecretRing[]): MfaSettings | undefined {
-  if (options === undefined) return undefined;
-  if (typeof options !== "object" || options === null) throw invalidOption("mfa", options, "an object of options");
+export function readMfa(given: MfaOptions | undefined, lockout: LockoutSettings, others: readonly SecretRing[]): MfaSettings | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "object" || given === null) throw invalidOption("mfa", given, "an object of options");
+  const options = ownOptions("mfa", given, NAMES);
   const { issuerName, requiredRoles, pendingTtlMs, enrolmentTtlMs, recentMs } = { ...DEFAULTS, ...defined(options) };
-  const keys = createSecretRing("mfa.keys", options.keys);
+  const keys = createSecretRing("mfa.keys", options.keys as MfaOptions["keys"]);
   // One key for two purposes lets what one of them shows be used against the other.
   if (keys.all.some(({ id }) => others.some((ring) => ring.byId(id) !== undefined))) {
     throw invalidOption("mfa.keys", options.keys, "other than the entries of secrets and apiKeyPeppers");
@@ -81,6 +83,6 @@ function readCodeLockout({ threshold, windowMs, durationMs }: LockoutSettings, o
   return readLockout({ threshold, windowMs, durationMs, ...own });
 }
 
-function defined(options: MfaOptions): Partial<MfaOptions> {
+function defined(options: Partial<MfaOptions>): Partial<MfaOptions> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }

@@ -79,12 +79,8 @@ export interface OAuthSettings {
   readonly fetch: Fetch;
 }
 
-const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
-const PROVIDER_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
-// Routes of ours beside `/:provider`.
-const TAKEN_NAMES = new Set(["providers", "identities", "link", "unlink", "token"]);
-// Complete, or it does not compile: a misspelt autoLink would link.
-const NAMES: Readonly<Record<keyof OAuthOptions, true>> = {
+// With every name, or the compiler says so.
+const NAMES: Readonly<Record<keyof OAuthOptions, true>> = Object.freeze({
   auth: true,
   providers: true,
   baseUrl: true,
@@ -97,13 +93,17 @@ const NAMES: Readonly<Record<keyof OAuthOptions, true>> = {
   maxResponseBytes: true,
   insecureLocalhost: true,
   fetch: true,
-};
+});
+const PREFIX = /^(?:\/[A-Za-z0-9._~-]+)*$/;
+const PROVIDER_NAME = /^[a-z0-9][a-z0-9-]{0,31}$/;
+// Routes of ours beside `/:provider`.
+const TAKEN_NAMES = new Set(["providers", "identities", "link", "unlink", "token"]);
 const DEFAULT_TIMEOUT_MS = 5000;
 const DEFAULT_MAX_RESPONSE_BYTES = 262_144;
 
 /** @throws {ConfigurationError} `invalid_option` names the first wrong option and what it accepts, never its value. */
-export function readOAuthOptions(options: OAuthOptions): OAuthSettings {
-  ownOptions("createOAuth", options, Object.keys(NAMES) as (keyof OAuthOptions)[]);
+export function readOAuthOptions(given: OAuthOptions): OAuthSettings {
+  const options = ownOptions("createOAuth", given, Object.keys(NAMES) as (keyof OAuthOptions)[]) as OAuthOptions; // checked below
   const { prefix = "/auth", insecureLocalhost = false, fetch = globalThis.fetch } = options;
   if (typeof insecureLocalhost !== "boolean") throw invalidOption("insecureLocalhost", insecureLocalhost, "true or false");
   if (typeof fetch !== "function") throw invalidOption("fetch", fetch, "a function like the global fetch");

@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { invalidOption, type MaybePromise } from "@portcullis/core";
+import { invalidOption, type MaybePromise, ownOptions } from "@portcullis/core";
 import { integer } from "../settings/option-checks.js";
 
 /** How passwords are accepted and hashed (Argon2id, RFC 9106). */
@@ -36,9 +36,14 @@ const DEFAULTS: PasswordSettings = Object.freeze({
   queueLength: 64,
 });
 
+const NAMES = Object.freeze(["minLength", "maxBytes", "memoryKiB", "iterations", "concurrency", "queueLength", "isBreached"] as const);
+
 /** @throws {ConfigurationError} `invalid_option` */
 export function readPasswords(options: Partial<PasswordSettings> = {}): PasswordSettings {
-  const { minLength, maxBytes, memoryKiB, iterations, concurrency, queueLength, isBreached } = { ...DEFAULTS, ...options };
+  const { minLength, maxBytes, memoryKiB, iterations, concurrency, queueLength, isBreached } = {
+    ...DEFAULTS,
+    ...ownOptions("passwords", options, NAMES),
+  };
   if (isBreached !== undefined && typeof isBreached !== "function") throw invalidOption("passwords.isBreached", isBreached, "a function");
   return Object.freeze({
     minLength: integer("passwords.minLength", minLength, 8, 64),

@@ -1,3 +1,4 @@
+import { ownOptions } from "@portcullis/core";
 import { integer, MINUTE_MS, oneOf, SECOND_MS } from "../settings/option-checks.js";
 
 /** How soon an ended credential is refused by every process, and what happens when nobody can say whether it ended. */
@@ -23,7 +24,10 @@ const DEFAULTS: RevocationSettings = Object.freeze({ maxStalenessMs: SECOND_MS, 
 
 /** @throws {ConfigurationError} `invalid_option` */
 export function readRevocation(options: Partial<RevocationSettings> = {}): RevocationSettings {
-  const { maxStalenessMs, maxRemembered, whenUnavailable } = { ...DEFAULTS, ...options };
+  const { maxStalenessMs, maxRemembered, whenUnavailable } = {
+    ...DEFAULTS,
+    ...ownOptions("revocation", options, ["maxStalenessMs", "maxRemembered", "whenUnavailable"]),
+  };
   return Object.freeze({
     maxStalenessMs: integer("revocation.maxStalenessMs", maxStalenessMs, 0, MINUTE_MS),
     maxRemembered: integer("revocation.maxRemembered", maxRemembered, 1, 10_000_000),

@@ -1,3 +1,4 @@
+import { ownOptions } from "@portcullis/core";
 import { DAY_MS, HOUR_MS, integer, MINUTE_MS, oneOf, SECOND_MS } from "../settings/option-checks.js";
 
 /** How long sessions last, how many there may be, and how forgiving their refresh is. */
@@ -38,9 +39,11 @@ const DEFAULTS: SessionSettings = Object.freeze({
   refreshGraceMs: 10 * SECOND_MS,
 });
 
+const NAMES = Object.freeze(["accessTtlMs", "refreshTtlMs", "idleMs", "max", "whenFull", "refreshGraceMs"] as const);
+
 /** @throws {ConfigurationError} `invalid_option` */
 export function readSessions(options: Partial<SessionSettings> = {}): SessionSettings {
-  const { accessTtlMs, refreshTtlMs, idleMs, max, whenFull, refreshGraceMs } = { ...DEFAULTS, ...options };
+  const { accessTtlMs, refreshTtlMs, idleMs, max, whenFull, refreshGraceMs } = { ...DEFAULTS, ...ownOptions("sessions", options, NAMES) };
   integer("sessions.accessTtlMs", accessTtlMs, SECOND_MS, DAY_MS);
   return Object.freeze({
     accessTtlMs,

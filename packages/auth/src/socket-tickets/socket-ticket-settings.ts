@@ -1,4 +1,4 @@
-import { invalidOption } from "@portcullis/core";
+import { invalidOption, ownOptions } from "@portcullis/core";
 import type { Auth } from "../create-auth.js";
 import { integer, MINUTE_MS, SECOND_MS } from "../settings/option-checks.js";
 
@@ -29,7 +29,8 @@ export interface SocketTicketSettings {
 const MOST_TTL_MS = 30 * SECOND_MS;
 
 /** @throws {ConfigurationError} `invalid_option` */
-export function readSocketTicketOptions({ origins, ttlMs, recheckMs }: SocketTicketOptions): SocketTicketSettings {
+export function readSocketTicketOptions(options: SocketTicketOptions): SocketTicketSettings {
+  const { origins, ttlMs, recheckMs } = ownOptions("createSocketTickets", options, ["auth", "origins", "ttlMs", "recheckMs"]);
   if (!Array.isArray(origins)) throw invalidOption("socketTickets.origins", origins, "a list of origins, [] for programs only");
   for (const [index, origin] of origins.entries()) {
     // `null` is the origin of every sandboxed frame and of every file: it names nobody.

@@ -1,5 +1,6 @@
 import type { GuardRequest } from "../guard/guard.js";
 import { type HeaderField, type HeaderList, mergeHeaders } from "../guard/header-list.js";
+import { problems } from "../problem/catalogue.js";
 import { type Problem, problemBody } from "../problem/problem.js";
 import { correlationIdFact } from "./correlation-id.js";
 
@@ -19,6 +20,10 @@ export const renderProblemJson: RenderProblem = (problem, request) => ({
   body: JSON.stringify(problemBody(problem, request.facts.get(correlationIdFact))),
 });
 
+const STEP_UP_CODE = problems.stepUpRequired().code;
+// RFC 9470 §3: the token is good, and another one of the same kind will not do.
+const STEP_UP_CHALLENGE = 'Bearer error="insufficient_user_authentication"';
+
 /**
  * The response to a denied request: never cached, with `Retry-After` where the problem says when, with a
  * `WWW-Authenticate` challenge on 401 (RFC 9110 §11.6.1) unless a guard gave one.
@@ -37,6 +42,8 @@ export function problemResponse(
     ["cache-control", "no-store"],
   ];
   if (problem.retryAfter !== undefined) fields.push(["retry-after", String(problem.retryAfter)]);
-  if (problem.status === 401 && !headers.some(([name]) => name === "www-authenticate")) fields.push(["www-authenticate", "Bearer"]);
+  if (problem.status === 401 && !headers.some(([name]) => name === "www-authenticate")) {
+    fields.push(["www-authenticate", problem.code === STEP_UP_CODE ? STEP_UP_CHALLENGE : "Bearer"]);
+  }
   return { status: problem.status, headers: mergeHeaders(headers, fields), body };
 }
