@@ -29,4 +29,11 @@ describe("what createAuth is given", () => {
       expect(message(() => createUserDirectory(options as never))).toContain('Option "store" is missing');
     expect(given({ secrets: undefined })).toContain("openssl rand -base64 48");
   });
+
+  it("says to the compiler whether there are second factors", async () => {
+    // No `?.`: this line is the test.
+    const status = await createAuth({ ...base, mfa: { keys: "a-sealing-key-0123456789-abcdefghijklmnop" } }).mfa.status("nobody");
+    expect(status).toMatchObject({ kind: "denied", problem: { status: 404 } });
+    expect(createAuth(base).mfa).toBeUndefined();
+  });
 });
