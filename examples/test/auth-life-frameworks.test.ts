@@ -507,6 +507,44 @@ afterAll(async () => {
   await provider.close();
 });
 
+/** Bodies and field lines that no client of ours sends, as bytes. */
+const RUBBISH: readonly (readonly [string, readonly string[], string])[] = [
+  ["nothing", [], ""],
+  ["no JSON", ["Content-Type: application/json"], "{"],
+  ["JSON that is no object", ["Content-Type: application/json"], '["a"]'],
+  ["bytes that are no UTF-8", ["Content-Type: application/json"], '{"email":"\u00ff\u00fe","password":"\u0080"}'],
+  ["a member twice", ["Content-Type: application/json"], '{"email":"a@b.c","email":"d@e.f","password":"x"}'],
+  ["a prototype", ["Content-Type: application/json"], '{"__proto__":{"email":"a@b.c"},"constructor":{"prototype":{}}}'],
+  ["depth", ["Content-Type: application/json"], "[".repeat(5_000)],
+  ["a large body", ["Content-Type: application/json"], `{"password":"${"a".repeat(40_000)}"}`],
+  ["a surrogate", ["Content-Type: application/json"], '{"email":"a@b.c","password":"\\ud800","code":"\\u0000","token":"\\ud800"}'],
+  ["a form", ["Content-Type: application/x-www-form-urlencoded"], "token=%ff&token=b&%"],
+  ["another type", ["Content-Type: multipart/form-data; boundary=x"], "--x\r\n\r\n--x--"],
+  ["types twice", ["Content-Type: application/json", "Content-Type: text/plain"], "{}"],
+  [
+    "field lines",
+    ["Cookie: \u00ff=\u0080; __Host-session; =;", "Authorization: Bearer \u00ff", "Origin: \u00ff", "Sec-Fetch-Site: \u0080"],
+    "",
+  ],
+  [
+    "fields again and again",
+    [...Array.from({ length: 40 }, () => "Cookie: __Host-session=a.b.c"), "X-CSRF-Token: a", "X-CSRF-Token: b"],
+    "",
+  ],
+  ["a token like one", ["Authorization: Bearer eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0."], ""],
+  ["forwarding", ["X-Forwarded-For: \u00ff, 1.2.3.4", "Forwarded: for=\u0080", "X-Forwarded-Proto: javascript"], ""],
+];
+
+async function sendBytes({ running }: World, method: string, target: string, lines: readonly string[], body: string): Promise<number> {
+  const connection = await RawConnection.open(running.port);
+  const head = [`${method} ${target} HTTP/1.1`, "Host: api.example", "Connection: close", `Content-Length: ${body.length}`, ...lines];
+  // Latin-1: each character is the byte that is sent.
+  await connection.send(Buffer.from(`${head.join("\r\n")}\r\n\r\n${body}`, "latin1"));
+  const { status } = await connection.next();
+  connection.abort();
+  return status;
+}
+
 describe("AUTH-G5 a life, the same everywhere", () => {
   test.each(STEPS)("AUTH-G5 $name", async (step) => {
     const { status, code: problem, challenge, sets = [], saw, without = [], take } = step;
@@ -539,4 +577,27 @@ describe("AUTH-G5 a life, the same everywhere", () => {
       expect([world.host.name, world.faults]).toEqual([world.host.name, []]);
     }
   });
+});
+
+describe("AUTH-G2 rubbish over the wire", () => {
+  const targets = [...new Set(STEPS.map(({ ask }) => ask.replace(/\?.*/, "").replaceAll(/\{\w+\}/g, "%2e%2e")))].filter((ask) =>
+    ask.includes(" /"),
+  );
+  test.each(RUBBISH)(
+    "AUTH-G2 %s: no route of any framework fails by it, or lets anybody in",
+    { timeout: 60_000 },
+    async (_name, lines, body) => {
+      for (const world of worlds) {
+        for (const ask of targets) {
+          const [method = "", target = ""] = ask.split(" ");
+          const open = /oauth\/github$|oauth\/providers|jwks|auth\/revoke$|password-reset\/request|register$/.test(target);
+          for (const query of ["", "?state=a&state=b&code=%00&redirect=%ff", "?%"]) {
+            const status = await sendBytes(world, method, target + query, lines, body);
+            expect([world.host.name, ask, query, status < 500 && (open || status >= 400)]).toEqual([world.host.name, ask, query, true]);
+          }
+        }
+        expect([world.host.name, world.faults]).toEqual([world.host.name, []]);
+      }
+    },
+  );
 });

@@ -1,6 +1,7 @@
 // A process with a WebSocket server that lets in whoever has a ticket; see sockets-stores.test.ts.
 //   node --import tsx --conditions=@portcullis/source socket-server.ts <target>
 // Says its port; ends when its standard input does.
+import { once } from "node:events";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { createSocketTickets } from "@portcullis/auth";
@@ -27,7 +28,7 @@ const server = createServer().on("upgrade", (request, stream, head) => {
 });
 await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 process.stdout.write(`${(server.address() as AddressInfo).port}\n`);
-for await (const _line of process.stdin);
+await once(process.stdin.resume(), "end");
 for (const socket of sockets.clients) socket.terminate();
 tickets.close();
 server.close();

@@ -59,17 +59,6 @@ async function callSignedIn(method, path, body) {
   }
 }
 
-/** A call of a login that waits. The cookie of a session that is over is refused in its place, once, and taken away with that. */
-async function callPending(method, path, body) {
-  try {
-    return await call(method, path, body);
-  } catch (error) {
-    const isOver = error instanceof Refused && [1002, 1003, 1004].includes(error.code);
-    if (!isOver || pendingToken === undefined) throw error;
-    return call(method, path, body);
-  }
-}
-
 function show(view, title) {
   for (const section of document.querySelectorAll("main > section")) section.hidden = section.id !== view;
   document.querySelector("main").classList.toggle("wide", view === "account-view");
@@ -128,7 +117,7 @@ function forgetEnrolment() {
 async function askForCode(enrolled) {
   forgetEnrolment();
   if (!enrolled) {
-    const made = await callPending("POST", "/mfa/enroll", pendingToken === undefined ? {} : { mfa_token: pendingToken });
+    const made = await call("POST", "/mfa/enroll", pendingToken === undefined ? {} : { mfa_token: pendingToken });
     byId("secret").textContent = made.secret.replace(/(.{4})(?=.)/g, "$1 ");
     byId("otpauth").href = made.otpauth_uri;
     byId("backup-codes").replaceChildren(...made.backup_codes.map((code) => elementOf("li", code)));
@@ -221,7 +210,7 @@ on("code-form", "submit", async () => {
   const code = byId("code").value;
   const proof = pendingToken === undefined ? { code } : { mfa_token: pendingToken, code, delivery: "cookie" };
   try {
-    await callPending("POST", "/mfa/verify", proof);
+    await call("POST", "/mfa/verify", proof);
   } catch (error) {
     byId("code").select();
     throw error;

@@ -1,3 +1,4 @@
+import { quietly as droppingFaults } from "@portcullis/core";
 import { type AuditReceipt, AppendQueue } from "./append-queue.js";
 import { type AuditOptions, type AuditSettings, readAuditOptions } from "./audit-options.js";
 import type { AuditLogEvent } from "./audit-log-event.js";
@@ -192,13 +193,8 @@ function createInstruments({ metrics, clock, onEvent }: AuditSettings) {
   const age = metrics.gauge({ name: "audit_checkpoint_age_seconds", help: "Since the last checkpoint, at the time of the last event." });
   let signedAt: number | undefined;
 
-  const quietly = (observe: () => void): void => {
-    try {
-      observe();
-    } catch {
-      // See above.
-    }
-  };
+  // Core's takes what an observer rejects with, too: a promise passes for nothing.
+  const quietly = (observe: () => void): void => droppingFaults(observe)(undefined);
   const emit = (event: AuditLogEvent): void => quietly(() => onEvent?.(event));
   return {
     emit,

@@ -56,4 +56,15 @@ describe("AUTH-S2 a second factor with cookies", () => {
     expect(await auth.verifyAccessToken(former)).toMatchObject({ kind: "denied", problem: { code: 1004 } });
     expect((await browser.call("GET", "/auth/me")).status).toBe(200);
   });
+
+  it("a dead session's cookie keeps nobody from the second factor", async () => {
+    const { browser, mfaToken, code, auth, userId, clock } = await createPending();
+    await browser.call("POST", "/auth/mfa/verify", { body: { mfa_token: mfaToken, code: code(), delivery: "cookie" } });
+    clock.advance(30_000);
+    await auth.revokeUser(userId);
+    const again = await browser.logIn();
+    const body = { mfa_token: again.body.mfa_token, code: code(), delivery: "cookie" };
+    expect((await browser.call("POST", "/auth/mfa/verify", { body })).status).toBe(200);
+    expect((await browser.call("GET", "/auth/me")).status).toBe(200);
+  });
 });

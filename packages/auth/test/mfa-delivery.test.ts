@@ -120,6 +120,19 @@ describe("the tokens of a second factor", () => {
     expect((await verify(ada, body)).status).toBe(200); // the code was not used up
   });
 
+  it("AUTH-L5 a login with a second factor makes the device known, and strangers lock it out no more", async () => {
+    const { auth, clock, enrolled: enrol } = await createMfaFixture({ lockout: { threshold: 2, deviceTtlMs: 3_600_000 } });
+    const { enrolment, login } = await enrol();
+    const { call } = createMfaServer(auth);
+    const first = await call("POST", "/login", { email: EMAIL, password: PASSWORD });
+    const proven = await call("POST", "/mfa/verify", { mfa_token: first.body["mfa_token"], code: codeAt(enrolment.secret, clock.now()) });
+    const device_token = proven.body["device_token"];
+    expect([typeof device_token, typeof login.deviceToken]).toEqual(["string", "string"]);
+    for (let time = 0; time < 2; time += 1) await auth.login({ email: EMAIL, password: "wrong horse battery" });
+    expect((await call("POST", "/login", { email: EMAIL, password: PASSWORD })).status).toBe(429);
+    expect((await call("POST", "/login", { email: EMAIL, password: PASSWORD, device_token })).body).toMatchObject({ mfa_required: true });
+  });
+
   it("without cookies there are none to ask for", async () => {
     const { auth, pending } = await createMfaFixture();
     const { call } = createMfaServer(auth);

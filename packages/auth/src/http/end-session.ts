@@ -18,6 +18,8 @@ export async function endSession({ settings, instruments, revocations }: AuthInt
   instruments.emit({ kind: "logout", userId, sessionId });
 }
 
+/** The session cookie is there and not good. */
+const deadFact = createFactKey<true>("dead-session");
 const formerFact = createFactKey<SessionName>("former-session");
 
 /**
@@ -31,10 +33,11 @@ export function formerSessionGuard(auth: Auth, internals: AuthInternals, cookies
       const jar = cookies.read(request);
       if (jar === "ambiguous") return ALLOW;
       const claims = jar.refresh === undefined ? undefined : refreshClaims(internals, jar.refresh);
+      const token = jar.session === undefined ? undefined : await auth.verifyAccessToken(jar.session);
+      if (token?.kind === "denied") request.facts.set(deadFact, true);
       if (claims !== undefined) request.facts.set(formerFact, { userId: claims.sub, sessionId: claims.sid });
-      else if (jar.session !== undefined) {
-        const token = await auth.verifyAccessToken(jar.session);
-        if (token.kind === "ok") request.facts.set(formerFact, { userId: token.value.principal.id, sessionId: token.value.sessionId });
+      else if (token?.kind === "ok") {
+        request.facts.set(formerFact, { userId: token.value.principal.id, sessionId: token.value.sessionId });
       }
       return ALLOW;
     },
@@ -45,4 +48,12 @@ export function formerSessionGuard(auth: Auth, internals: AuthInternals, cookies
 export async function endFormerSession(internals: AuthInternals, facts: Facts): Promise<void> {
   const former = facts.get(formerFact);
   if (former !== undefined) await endSession(internals, former);
+}
+
+/**
+ * The `Set-Cookie` values for a login that goes on with its second factor: a dead session cookie must be gone by then, or the routes of the
+ * second factor would turn the browser away for it.
+ */
+export function deadSessionCleared(cookies: SessionCookies, facts: Facts): readonly string[] {
+  return facts.get(deadFact) === true ? [cookies.sessionCleared] : [];
 }

@@ -5,11 +5,11 @@ import type { SessionCookies } from "../cookies/session-cookies.js";
 import type { Auth } from "../create-auth.js";
 import { clientOf } from "./client-context.js";
 import { deliveryAsked } from "./delivery.js";
-import { endFormerSession, formerSessionGuard } from "./end-session.js";
+import { deadSessionCleared, endFormerSession, formerSessionGuard } from "./end-session.js";
 import { forgeryProblem, refreshCookieFact, refreshCookieGuard } from "./refresh-cookie.js";
 import { SMALL_BODY_BYTES, valueOf } from "./route-answer.js";
 import * as schemas from "./route-schemas.js";
-import { loginAnswer, tokensAnswer } from "./token-answer.js";
+import { loginAnswer, tokensAnswer, withCookies } from "./token-answer.js";
 
 /** What is open to strangers: they prove who they are here. */
 export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
@@ -35,7 +35,8 @@ export function loginRoutes(auth: Auth, prefix: string): readonly Route[] {
       const target = deliveryAsked(auth, request, delivery);
       const result = await auth.login({ email, password }, { ...clientOf(request, facts), device });
       if (target !== undefined && result.kind === "ok") await endFormerSession(internals, facts);
-      return loginAnswer(result, target);
+      const answered = loginAnswer(result, target);
+      return target !== undefined && result.kind === "mfa_required" ? withCookies(answered, deadSessionCleared(target, facts)) : answered;
     },
   });
   return [login, cookies === undefined ? bodyRefresh(auth, prefix) : anyRefresh(auth, prefix, cookies)];

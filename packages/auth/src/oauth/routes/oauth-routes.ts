@@ -2,7 +2,7 @@ import { defineRoute, invalidOption, ProblemError, problems, type Route } from "
 import { z } from "zod";
 import { authenticate } from "../../http/authenticate.js";
 import { internalsOf } from "../../auth-internals.js";
-import { endFormerSession, formerSessionGuard } from "../../http/end-session.js";
+import { deadSessionCleared, endFormerSession, formerSessionGuard } from "../../http/end-session.js";
 import { clientOf } from "../../http/client-context.js";
 import { answer, SMALL_BODY_BYTES, tokenOf, valueOf } from "../../http/route-answer.js";
 import { loginResponse, messageResponse, mfaRequiredResponse } from "../../http/route-schemas.js";
@@ -127,7 +127,8 @@ export function oauthRoutes(oauth: OAuth, options: OAuthRoutesOptions = {}): rea
         });
         if (outcome.kind === "denied") throw new ProblemError(outcome.problem);
         if (outcome.kind === "login" && outcome.result.kind === "ok") await endFormerSession(inside, facts);
-        return deliverOutcome(outcome, cookies, internals);
+        const isPending = outcome.kind === "login" && outcome.result.kind === "mfa_required" && inside.cookies !== undefined;
+        return deliverOutcome(outcome, isPending ? [...cookies, ...deadSessionCleared(inside.cookies, facts)] : cookies, internals);
       },
     }),
     defineRoute({
