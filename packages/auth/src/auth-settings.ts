@@ -22,7 +22,7 @@ import { readRevocation, type RevocationSettings } from "./revocation/revocation
 import { type MfaOptions, type MfaSettings, readMfa } from "./mfa/mfa-settings.js";
 import { readPasswords, type PasswordSettings } from "./passwords/password-settings.js";
 import { readSessions, type SessionSettings } from "./sessions/session-settings.js";
-import { integer, text } from "./settings/option-checks.js";
+import { functionOr, integer, text } from "./settings/option-checks.js";
 import type { UserDirectory } from "./users/user-directory.js";
 
 /** The ports that authentication needs; over `bus`, where the store has it, revocations reach other processes sooner. */
@@ -94,6 +94,7 @@ export interface AuthSettings {
   readonly onEvent: ((event: AuthEvent) => void) | undefined;
 }
 
+const PORTS = ["subjects", "sessions", "tickets", "counters", "apiKeys", "records"] as const;
 const DEFAULT_TOKEN_CACHE_ENTRIES = 10_000;
 const NAMES: Readonly<Record<keyof AuthOptions, true>> = Object.freeze({
   users: true,
@@ -121,8 +122,10 @@ const NAMES: Readonly<Record<keyof AuthOptions, true>> = Object.freeze({
 export function readAuthOptions(given: AuthOptions): AuthSettings {
   // With every name, or the compiler says so: what is missing here would be an option that nobody can give.
   const options = ownOptions("createAuth", given, Object.keys(NAMES) as (keyof AuthOptions)[]) as AuthOptions; // what must be there is checked below
-  const { users, clock = systemClock, random = randomBytes, metrics = noMetrics, onEvent } = options;
+  const { users, clock = systemClock, metrics = noMetrics } = options;
   if (typeof users?.byEmail !== "function") throw invalidOption("users", users, "a UserDirectory, e.g. createUserDirectory({ store })");
+  if (typeof clock?.now !== "function") throw invalidOption("clock", clock, "a Clock, with now() in epoch ms");
+  if (typeof metrics?.counter !== "function") throw invalidOption("metrics", metrics, "Metrics, e.g. prometheusMetrics of core");
   const secrets = createSecretRing("secrets", options.secrets);
   const peppers = createSecretRing("apiKeyPeppers", options.apiKeyPeppers);
   // One key for two purposes lets what one of them shows be used against the other.
@@ -132,7 +135,7 @@ export function readAuthOptions(given: AuthOptions): AuthSettings {
   const lockout = readLockout(options.lockout);
   return Object.freeze({
     users,
-    store: options.store ?? createMemoryStore({ clock }),
+    store: readStore(options.store) ?? createMemoryStore({ clock }),
     secrets,
     peppers,
     signing: readSigning(options.signing),
@@ -147,8 +150,16 @@ export function readAuthOptions(given: AuthOptions): AuthSettings {
     cookies: readCookieOptions(options.cookies),
     mfa: readMfa(options.mfa, lockout, [secrets, peppers]),
     clock,
-    random,
+    random: functionOr("random", options.random, randomBytes),
     metrics,
-    onEvent,
+    onEvent: functionOr("onEvent", options.onEvent, undefined),
   });
+}
+
+// Found out here, not by the first login.
+function readStore(store: AuthStore | undefined): AuthStore | undefined {
+  if (store === undefined) return undefined;
+  const missing = PORTS.filter((port) => typeof (store as Partial<AuthStore> | null)?.[port] !== "object");
+  if (missing.length > 0) throw invalidOption("store", store, `a store with the ports ${PORTS.join(", ")}; it lacks ${missing.join(", ")}`);
+  return store;
 }

@@ -17,6 +17,7 @@ import { createBypasses } from "./mfa/bypasses.js";
 import { createMfa, createMfaParts } from "./mfa/create-mfa.js";
 import { createSessionEnding } from "./mfa/end-sessions.js";
 import type { Mfa } from "./mfa/mfa.js";
+import type { MfaOptions } from "./mfa/mfa-settings.js";
 import { createProgramGate } from "./mfa/program-gate.js";
 import { createPasswordHasher } from "./passwords/password-hasher.js";
 import { createPasswordPolicy, isUnhashable } from "./passwords/password-policy.js";
@@ -149,6 +150,8 @@ const TOO_MANY_SESSIONS = problems.tooManySessions().code;
  * }
  * ```
  */
+export function createAuth(options: AuthOptions & { readonly mfa: MfaOptions }): Auth & { readonly mfa: Mfa };
+export function createAuth(options: AuthOptions): Auth;
 export function createAuth(options: AuthOptions): Auth {
   const settings = readAuthOptions(options);
   const { store, users, passwords, random } = settings;

@@ -74,10 +74,10 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       summary: "Make a second factor, which its first code puts in force",
       tags,
       guards: [caller],
-      input: { body: schemas.enrollBody, maxBodyBytes: SMALL_BODY_BYTES },
+      input: { body: schemas.enrollBody, bodyRequired: false, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "The secret and the backup codes.", schema: schemas.enrolmentResponse } },
       async handle(_request, { facts, body }) {
-        const made = valueOf(await mfa.enroll(callerOf(facts, body.mfa_token), { password: body.password }));
+        const made = valueOf(await mfa.enroll(callerOf(facts, body?.mfa_token), { password: body?.password }));
         return answer(200, schemas.enrolmentResponse, {
           secret: made.secret,
           otpauth_uri: made.uri,
@@ -116,10 +116,10 @@ export function mfaRoutes(auth: Auth, prefix: string, unproven: Guard): readonly
       summary: "Take the second factor away; all other sessions end",
       tags,
       guards: [unproven],
-      input: { body: schemas.disableBody, maxBodyBytes: SMALL_BODY_BYTES },
+      input: { body: schemas.disableBody, bodyRequired: false, maxBodyBytes: SMALL_BODY_BYTES },
       responses: { 200: { description: "There is none any more.", schema: schemas.disabledResponse } },
       async handle(_request, { facts, body }) {
-        const { sessionsEnded } = valueOf(await mfa.disable(tokenOf(facts), { password: body.password }));
+        const { sessionsEnded } = valueOf(await mfa.disable(tokenOf(facts), { password: body?.password }));
         return answer(200, schemas.disabledResponse, { message: "Second factor disabled", sessions_ended: sessionsEnded });
       },
     }),

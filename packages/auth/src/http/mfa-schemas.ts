@@ -5,7 +5,7 @@ const mfaToken = z.string().min(1).max(8192).meta({ description: "What a login t
 const password = z.string().min(1).max(4096).meta({ description: "The current one, where no other proof is recent." });
 const epochMs = z.number().int();
 
-export const enrollBody = z.strictObject({ mfa_token: mfaToken.optional(), password: password.optional() });
+export const enrollBody = z.strictObject({ mfa_token: mfaToken.optional(), password: password.optional() }).optional();
 export const verifyBody = z.strictObject({
   mfa_token: mfaToken.optional(),
   // Room for the spaces and hyphens that people copy along.
@@ -14,7 +14,7 @@ export const verifyBody = z.strictObject({
 });
 /** What tells a pending login from a session; the rest of the body is the route's. */
 export const pendingBody = z.object({ mfa_token: mfaToken });
-export const disableBody = z.strictObject({ password: password.optional() });
+export const disableBody = z.strictObject({ password: password.optional() }).optional();
 
 export const enrolmentResponse = z.object({
   secret: z.string().meta({ description: "Base32, for typing it into an authenticator. Shown this once." }),

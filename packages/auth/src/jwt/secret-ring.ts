@@ -38,7 +38,7 @@ export function createSecretRing(option: string, secrets: string | readonly stri
   if (typeof secrets === "string" && isKeyMaterial(secrets)) throw notASecret(option, secrets);
   const entries: readonly unknown[] = typeof secrets === "string" ? secrets.split(",") : Array.isArray(secrets) ? [...secrets] : [];
   if (entries.length === 0 || entries.length > MAX_SECRETS) {
-    throw invalidOption(option, secrets, `1 to ${MAX_SECRETS} secrets, the one that signs first`);
+    throw invalidOption(option, secrets, `1 to ${MAX_SECRETS} secrets, the one in use first; make one with: openssl rand -base64 48`);
   }
   const seen = new Set<string>();
   const all = entries.map((entry, index) => {

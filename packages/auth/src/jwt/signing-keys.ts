@@ -1,9 +1,12 @@
 // Key pairs for tokens that others verify without a secret of ours: they fetch the public keys (JWKS, RFC 7517).
 
-import { createPrivateKey, createPublicKey, KeyObject, type JsonWebKey } from "node:crypto";
+import { createPrivateKey, createPublicKey, KeyObject, type JsonWebKeyInput } from "node:crypto";
 import { ConfigurationError, invalidOption, JsonRefused, parseStrictJson } from "@portcullis/core";
-import { calculateJwkThumbprint, exportJWK, exportPKCS8, exportSPKI, generateKeyPair, type JWK } from "jose";
+import type { JWK } from "jose";
 import { privateJwsKey, publicJwsKey, type JwsKey, type JwsSigner, type SigningAlgorithm } from "./jws-key.js";
+
+// By this way round: the name itself is in another place in each version of the types of Node.
+type JsonWebKey = JsonWebKeyInput["key"];
 
 /** A key as PEM (PKCS#8, SPKI, PKCS#1, SEC1), as a JWK or its JSON, or as a `KeyObject`. */
 export type SigningKeySource = string | JsonWebKey | JWK | KeyObject;
@@ -110,6 +113,7 @@ export function readSigning(signing: SigningKeys | undefined): SigningRing | und
  */
 export async function generateSigningKeys(algorithm: SigningAlgorithm): Promise<GeneratedSigningKeys> {
   if (!["RS256", "ES256", "EdDSA"].includes(algorithm)) throw invalidOption("algorithm", algorithm, '"RS256", "ES256" or "EdDSA"');
+  const { exportPKCS8, exportSPKI, generateKeyPair } = await import("jose");
   const pair = await generateKeyPair(algorithm, { extractable: true, modulusLength: 3072 });
   const [privateKey, publicKey] = await Promise.all([exportPKCS8(pair.privateKey), exportSPKI(pair.publicKey)]);
   const { jwk } = await readKey("algorithm", privateKey);
@@ -129,6 +133,8 @@ async function readKey(option: string, source: unknown): Promise<ReadKey> {
   // "Ed25519" is what RFC 9864 calls EdDSA with this curve.
   const isDeclared = declared === undefined || declared === algorithm || (declared === "Ed25519" && algorithm === "EdDSA");
   if (!isDeclared) throw refused(option, "a key that says it is for another algorithm");
+  // Loaded where there are key pairs only: most services sign with secrets, and start sooner without it.
+  const { calculateJwkThumbprint, exportJWK } = await import("jose");
   const members = await exportJWK(publicKey);
   const kid = await calculateJwkThumbprint(members, "sha256");
   // exportJWK of a public key gives public members only; they are strings for these kinds of keys.

@@ -25,3 +25,10 @@ export function oneOf<Choice extends string>(option: string, value: unknown, cho
   if (found === undefined) throw invalidOption(option, value, choices.map((choice) => `"${choice}"`).join(" or "));
   return found;
 }
+
+/** @throws {ConfigurationError} `invalid_option` */
+export function functionOr<Given, Default>(option: string, value: Given | undefined, otherwise: Default): Given | Default {
+  if (value === undefined) return otherwise;
+  if (typeof value !== "function") throw invalidOption(option, value, "a function");
+  return value;
+}

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import type { MaybePromise, StoredRecord, StoreWith } from "@portcullis/core";
+import { invalidOption, type MaybePromise, type StoredRecord, type StoreWith } from "@portcullis/core";
 import { AuthError } from "../errors.js";
 import { normaliseEmail } from "./normalise-email.js";
 import type { PasswordUpdate, UserAccount, UserDirectory } from "./user-directory.js";
@@ -12,7 +12,7 @@ export type AccountChange = Partial<
 /** A `UserDirectory` in the store, with what an administration needs beside it. */
 export interface StoredUserDirectory extends UserDirectory {
   /**
-   * Changes an account. Roles are in the access tokens: call `auth.revokeUser` after taking rights away.
+   * Changes an account. Roles are in the access tokens: call `auth.accountChanged` after changing them.
    *
    * @returns the account after it; `undefined` when there is none.
    */
@@ -37,6 +37,7 @@ const SCOPE = "users";
 /**
  * Keeps accounts in the store's `records`, for applications without a user table of their own.
  *
+ * @throws {ConfigurationError} `invalid_option`: no store with records.
  * @example
  * ```ts
  * import { createUserDirectory } from "@portcullis/auth";
@@ -47,7 +48,8 @@ const SCOPE = "users";
  * ```
  */
 export function createUserDirectory(options: UserDirectoryOptions): StoredUserDirectory {
-  const { store, createId = randomUUID } = options;
+  const { store, createId = randomUUID } = options ?? {};
+  if (typeof store?.records?.find !== "function") throw invalidOption("store", store, "a store with records");
   const { records } = store;
 
   async function change(id: string, next: (account: UserAccount) => UserAccount | undefined): Promise<UserAccount | undefined> {
