@@ -1,4 +1,4 @@
-import type { Auth, AuthResult, NewAccount, StoredUserDirectory, UserAccount } from "@portcullis/auth";
+import type { Auth, AuthResult, NewAccount, StoredUserDirectory, AccountInfo } from "@portcullis/auth";
 import { freezePrincipal, type Principal, ProblemError, problems, userPrincipal } from "@portcullis/core";
 import type { AssignmentPlace } from "@portcullis/rbac";
 import type { ServiceAssignments } from "./permissions.js";
@@ -22,7 +22,7 @@ export interface NewMember extends Omit<NewAccount, "roles" | "orgRoles"> {
  *
  * @throws {Error} There is an account, but the policy does not let it have the role.
  */
-export async function createMember(accounts: Accounts, { role, orgRole, ...account }: NewMember): Promise<AuthResult<UserAccount>> {
+export async function createMember(accounts: Accounts, { role, orgRole, ...account }: NewMember): Promise<AuthResult<AccountInfo>> {
   const orgRoles = orgRole === undefined ? [] : [orgRole];
   const made = await accounts.auth.createAccount({ ...account, roles: [role], orgRoles });
   if (made.kind === "ok") await giveFirstRoles(accounts, made.value);
@@ -30,7 +30,7 @@ export async function createMember(accounts: Accounts, { role, orgRole, ...accou
 }
 
 /** Gives an account the roles that its entry in the directory names. @throws {Error} The policy does not let it have one of them. */
-export async function giveFirstRoles({ assignments }: Pick<Accounts, "assignments">, account: UserAccount): Promise<void> {
+export async function giveFirstRoles({ assignments }: Pick<Accounts, "assignments">, account: AccountInfo): Promise<void> {
   const held = [...account.roles.map((role) => ({ role })), ...account.orgRoles.map((orgRole) => ({ orgRole }))];
   for (const one of held) {
     const { allowed, reason } = await assignments.assign("program", placeOf(account), one);
@@ -39,19 +39,19 @@ export async function giveFirstRoles({ assignments }: Pick<Accounts, "assignment
 }
 
 /** Where an account's roles are. */
-export function placeOf({ id, orgId }: Pick<UserAccount, "id" | "orgId">): AssignmentPlace {
+export function placeOf({ id, orgId }: Pick<AccountInfo, "id" | "orgId">): AssignmentPlace {
   return { subjectId: id, orgId: orgId ?? "" };
 }
 
 /** An account as it would call, with no roles but those that assignments give it. */
-export function principalOf({ id, type, orgId, workspaceId, name, email, mustChangePassword }: UserAccount): Principal {
+export function principalOf({ id, type, orgId, workspaceId, name, email, mustChangePassword }: AccountInfo): Principal {
   const base = { id, orgId, workspaceId, roles: [], orgRoles: [] };
   if (type === "user") return userPrincipal({ ...base, email, mustChangePassword });
   return freezePrincipal({ ...base, type, scopes: undefined, authMethod: "token", name: name ?? id });
 }
 
 /** An account of the caller's organisation. @throws {ProblemError} 3001: there is none, or it is another organisation's. */
-export async function findColleague(users: Pick<StoredUserDirectory, "byId">, caller: Principal, id: string): Promise<UserAccount> {
+export async function findColleague(users: Pick<StoredUserDirectory, "byId">, caller: Principal, id: string): Promise<AccountInfo> {
   const account = await users.byId(id);
   if (account === undefined || account.orgId !== caller.orgId) throw new ProblemError(problems.notFound());
   return account;
@@ -64,7 +64,7 @@ export async function findColleague(users: Pick<StoredUserDirectory, "byId">, ca
 export async function syncDirectory(
   users: Pick<StoredUserDirectory, "update">,
   assignments: Pick<ServiceAssignments, "of">,
-  account: UserAccount,
+  account: AccountInfo,
 ): Promise<void> {
   for (;;) {
     const { epoch, assignments: held } = await assignments.of(placeOf(account), { consistency: "strong" });

@@ -38,7 +38,7 @@ import { createTokenIssuer, createTokenKinds } from "./tokens/issue-tokens.js";
 import { createTokenRefresher } from "./tokens/refresh-tokens.js";
 import type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 import { createAccessTokenVerifier } from "./tokens/verify-access-token.js";
-import type { UserAccount, UserDirectory } from "./users/user-directory.js";
+import type { AccountInfo, UserDirectory } from "./users/user-directory.js";
 
 /**
  * Who is calling. Denials are values; a store that does not answer is a `StoreUnavailable`, and nobody is let in by it.
@@ -114,9 +114,9 @@ export interface Auth extends SystemTokens {
   /** Changes the caller's password: every session and token ends, and the pair of a new session comes back. */
   changePassword(token: AccessToken, change: PasswordChange, client?: ClientContext): Promise<AuthResult<TokenPair>>;
   /** Makes an account. Whoever calls it decides about the roles: check that they may. Denied: `conflict`, `validation`. */
-  createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  createAccount(account: NewAccount): Promise<AuthResult<AccountInfo>>;
   /** Makes the very first account, and only that: of any number of parallel calls one succeeds. Denied: `conflict`, `validation`. */
-  setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  setup(account: NewAccount): Promise<AuthResult<AccountInfo>>;
   /** Hashes a password for a directory of your own. Denied: `validation` (too long, not well-formed), `serviceUnavailable`. */
   hashPassword(password: string): Promise<AuthResult<string>>;
 }

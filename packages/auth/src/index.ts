@@ -76,4 +76,4 @@ export type { AccessToken } from "./tokens/access-token.js";
 export type { TokenEvent } from "./tokens/token-event.js";
 export type { TokenPair, TokenSubject } from "./tokens/token-pair.js";
 export type { AccountChange, StoredUserDirectory, UserDirectoryOptions } from "./users/create-user-directory.js";
-export type { PasswordUpdate, UserAccount, UserDirectory } from "./users/user-directory.js";
+export type { AccountInfo, PasswordUpdate, UserAccount, UserDirectory } from "./users/user-directory.js";

@@ -6,7 +6,7 @@ import {
   createAccountMail,
   createUserDirectory,
   type RegistrationLetter,
-  type UserAccount,
+  type AccountInfo,
 } from "@portcullis/auth";
 import { createManualClock } from "@portcullis/testkit";
 import { createFixtureWithAda, EMAIL, valueOf } from "./auth-fixture.js";
@@ -19,7 +19,7 @@ export const NOBODY = "nobody@example.com";
 type Sent =
   | ({ readonly kind: "passwordReset" | "emailVerification" } & AccountLetter)
   | ({ readonly kind: "registration" } & RegistrationLetter)
-  | { readonly kind: "alreadyRegistered"; readonly account: UserAccount };
+  | { readonly kind: "alreadyRegistered"; readonly account: AccountInfo };
 
 /** Auth with one account, and its letters as they are sent. */
 export async function createMail(options: Partial<AuthOptions> = {}, mailOptions: Partial<AccountMailOptions> = {}) {

@@ -2,7 +2,7 @@ import { createMemoryStore } from "@portcullis/core";
 import { AuthError, createUserDirectory, normaliseEmail } from "@portcullis/auth";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { asynchronous, codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD } from "./auth-fixture.js";
+import { asynchronous, codeOf, createFixture, createFixtureWithAda, EMAIL, PASSWORD, valueOf } from "./auth-fixture.js";
 
 describe("setup of the first account", () => {
   it.each(["synchronous", "asynchronous"])("of 20 parallel ones exactly one succeeds (%s store)", async (manner) => {
@@ -119,5 +119,18 @@ describe("AUTH-O10 e-mail addresses are normalised before they are compared", ()
       }),
       { numRuns: 2_000 },
     );
+  });
+});
+
+describe("accounts that are handed out", () => {
+  it("hold no password hash, so that nobody passes it on by mistake", async () => {
+    const { auth } = createFixture();
+    const made = valueOf(await auth.setup({ email: EMAIL, password: PASSWORD, roles: ["member"] }));
+    const { account } = valueOf(await auth.login({ email: EMAIL, password: PASSWORD }));
+    for (const handedOut of [made, account]) {
+      expect(handedOut.email).toBe(EMAIL);
+      expect(JSON.stringify(handedOut)).not.toContain("argon2");
+      expect("passwordHash" in handedOut).toBe(false);
+    }
   });
 });

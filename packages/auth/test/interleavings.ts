@@ -43,15 +43,16 @@ export interface Race {
  * Runs a race once for every order in which the store calls of its operations can follow one another.
  *
  * @param race Makes the case anew, always the same.
- * @returns how many orders there are.
+ * @param most Stops after so many orders.
+ * @returns how many orders there were.
  */
-export async function inEveryOrder(race: () => Promise<Race>): Promise<number> {
+export async function inEveryOrder(race: () => Promise<Race>, most = Number.POSITIVE_INFINITY): Promise<number> {
   let prefix: readonly number[] = [];
   for (let orders = 1; ; orders += 1) {
     const taken = await runOnce(await race(), prefix);
     while (taken.length > 0 && isLast(taken.at(-1))) taken.pop();
     const last = taken.pop();
-    if (last === undefined) return orders;
+    if (last === undefined || orders >= most) return orders;
     prefix = [...taken.map(({ choice }) => choice), last.choice + 1];
   }
 }

@@ -53,6 +53,9 @@ describe.each(["synchronous", "asynchronous"])("50 parallel refreshes of one tok
   });
 });
 
+// Of two refreshes and a logout there are thousands: all of them with the soak.
+const MOST_ORDERS = process.env["PORTCULLIS_SOAK"] === "true" ? Number.POSITIVE_INFINITY : 200;
+
 describe("in every order of store calls", () => {
   const subject = { userId: "", role: "member" };
 
@@ -112,8 +115,7 @@ describe("in every order of store calls", () => {
     expect(orders).toBeGreaterThanOrEqual(4);
   });
 
-  // Thousands of orders: with the soak.
-  it.runIf(process.env["PORTCULLIS_SOAK"] === "true")("AUTH-R8 logout against two refreshes of one token", async () => {
+  it("AUTH-R8 logout against two refreshes of one token", async () => {
     const orders = await inEveryOrder(async (): Promise<Race> => {
       const { auth, authOn, pair, store, token } = await opened();
       const results: AuthResult<TokenPair>[] = [];
@@ -123,8 +125,8 @@ describe("in every order of store calls", () => {
         operations: [refresh, refresh, async (view) => authOn(view).logout(token)],
         verify: async () => expectDead(auth, results),
       };
-    });
-    expect(orders).toBeGreaterThan(1_000);
+    }, MOST_ORDERS);
+    expect(orders).toBeGreaterThanOrEqual(Math.min(MOST_ORDERS, 1_000));
   });
 
   it("AUTH-R3 two refreshes of one token have one successor", async () => {

@@ -1,10 +1,10 @@
 import { invalidOption, type MaybePromise, ownOptions } from "@portcullis/core";
 import { DAY_MS, HOUR_MS, integer, MINUTE_MS } from "../settings/option-checks.js";
-import type { UserAccount } from "../users/user-directory.js";
+import type { AccountInfo } from "../users/user-directory.js";
 
 /** A letter to the owner of an account. Put the token into a link to a page of yours; log it nowhere. */
 export interface AccountLetter {
-  readonly account: UserAccount;
+  readonly account: AccountInfo;
   readonly token: string;
   /** Epoch ms. */
   readonly expiresAt: number;
@@ -28,7 +28,7 @@ export interface AccountMailDelivery {
   /** Without it nobody can register. */
   registration?(letter: RegistrationLetter): MaybePromise<void>;
   /** Somebody wants to register with the address of this account: tell its owner. Default: nobody is told. */
-  alreadyRegistered?(notice: { readonly account: UserAccount }): MaybePromise<void>;
+  alreadyRegistered?(notice: { readonly account: AccountInfo }): MaybePromise<void>;
 }
 
 /** How long links are good, and how many there may be. */

@@ -4,7 +4,7 @@ import { denied, ok, type AuthDenial, type AuthResult } from "../auth-result.js"
 import type { Auth } from "../create-auth.js";
 import { overloaded } from "../login/password-login.js";
 import type { ClientContext } from "../sessions/session-data.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { type AccountInfo, type UserAccount, withoutHash } from "../users/user-directory.js";
 import { readAccountMail, readDelivery, type AccountMailDelivery, type AccountMailSettings } from "./account-mail-settings.js";
 import { createLinkTokens, type LinkClaim, type LinkTokens } from "./link-tokens.js";
 import { createMailRoom, type MailAccepted, type OutgoingLetter } from "./mail-room.js";
@@ -39,11 +39,11 @@ export interface AccountMail {
    * factor is asked for at the next login as always. Denied: `linkInvalid`, `validation` and `serviceUnavailable`, which leave the
    * link good.
    */
-  confirmPasswordReset(reset: PasswordReset, client?: ClientContext): Promise<AuthResult<UserAccount>>;
+  confirmPasswordReset(reset: PasswordReset, client?: ClientContext): Promise<AuthResult<AccountInfo>>;
   /** Sends a link to the account's address, if that is not verified. */
   requestEmailVerification(email: string, client?: ClientContext): Promise<AuthResult<MailAccepted>>;
   /** Notes that the address was proven. Denied: `linkInvalid`. */
-  confirmEmail(token: string): Promise<AuthResult<UserAccount>>;
+  confirmEmail(token: string): Promise<AuthResult<AccountInfo>>;
   /** `undefined` where `deliver.registration` is not given. */
   readonly registration: Registration | undefined;
   /** When all letters under way were sent, or could not be: for a shutdown. */
@@ -106,7 +106,7 @@ export function createAccountMail(options: AccountMailOptions): AccountMail {
       userId: account.id,
       async send(): Promise<void> {
         const token = await links.create({ email: account.email, holder: { userId: account.id, passwordVersion } }, ttlMs);
-        const letter = Object.freeze({ account, token, expiresAt: clock.now() + ttlMs });
+        const letter = Object.freeze({ account: withoutHash(account), token, expiresAt: clock.now() + ttlMs });
         await (purpose === "password_reset" ? deliver.passwordReset(letter) : deliver.emailVerification(letter));
       },
     };
@@ -137,7 +137,7 @@ export function createAccountMail(options: AccountMailOptions): AccountMail {
           ({ passwordHash }) => passwordHash !== undefined,
         ),
       ),
-    async confirmPasswordReset({ token, newPassword }: PasswordReset, client: ClientContext = {}): Promise<AuthResult<UserAccount>> {
+    async confirmPasswordReset({ token, newPassword }: PasswordReset, client: ClientContext = {}): Promise<AuthResult<AccountInfo>> {
       // First whether there is such a link: who has none learns nothing about passwords, and asks no list of leaked ones.
       if ((await resets.peek(token)) === undefined) return linkInvalid();
       const problem = await policy(newPassword, "/new_password");
@@ -152,7 +152,7 @@ export function createAccountMail(options: AccountMailOptions): AccountMail {
         if ((await replacePassword(account, passwordHash)) === undefined) return linkInvalid();
         await lockout.forgive(account.email, client);
         instruments.emit({ kind: "password_reset", userId: account.id });
-        return ok(Object.freeze({ ...account, passwordHash, mustChangePassword: false }));
+        return ok(withoutHash({ ...account, mustChangePassword: false }));
       } finally {
         place.leave();
       }
@@ -165,11 +165,11 @@ export function createAccountMail(options: AccountMailOptions): AccountMail {
           ({ emailVerified }) => emailVerified !== true,
         ),
       ),
-    async confirmEmail(token: string): Promise<AuthResult<UserAccount>> {
+    async confirmEmail(token: string): Promise<AuthResult<AccountInfo>> {
       const account = await useUp(verifications, token);
       if (account === undefined || !(await users.confirmEmail(account.id, account.email))) return linkInvalid();
       instruments.emit({ kind: "email_verified", userId: account.id });
-      return ok(Object.freeze({ ...account, emailVerified: true }));
+      return ok(withoutHash({ ...account, emailVerified: true }));
     },
     registration: createRegistration(internals, room, deliver, limits.emailVerificationTtlMs),
     settled: async () => room.settled(),

@@ -3,7 +3,7 @@ import type { AuthInternals } from "../auth-internals.js";
 import { denied, type AuthResult } from "../auth-result.js";
 import type { NewAccount } from "../login/create-account.js";
 import type { ClientContext } from "../sessions/session-data.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { type AccountInfo, withoutHash } from "../users/user-directory.js";
 import type { AccountMailDelivery } from "./account-mail-settings.js";
 import { createLinkTokens } from "./link-tokens.js";
 import type { MailAccepted, MailRoom, OutgoingLetter } from "./mail-room.js";
@@ -20,7 +20,7 @@ export interface Registration {
    * Makes the account, its address verified. Whoever calls it decides about the roles. Denied: `linkInvalid`; `conflict` when the
    * address got an account meanwhile; `validation` and `serviceUnavailable`, which leave the link good.
    */
-  confirm(token: string, account: Omit<NewAccount, "email" | "emailVerified">): Promise<AuthResult<UserAccount>>;
+  confirm(token: string, account: Omit<NewAccount, "email" | "emailVerified">): Promise<AuthResult<AccountInfo>>;
 }
 
 /** @returns `undefined` where there is no way to send the letter. */
@@ -39,7 +39,11 @@ export function createRegistration(
     const account = await users.byEmail(email);
     if (account !== undefined) {
       if (deliver.alreadyRegistered === undefined || account.type !== "user") return undefined;
-      return { purpose: "already_registered", userId: account.id, send: () => deliver.alreadyRegistered?.(Object.freeze({ account })) };
+      return {
+        purpose: "already_registered",
+        userId: account.id,
+        send: () => deliver.alreadyRegistered?.(Object.freeze({ account: withoutHash(account) })),
+      };
     }
     return {
       purpose: "registration",
@@ -53,7 +57,7 @@ export function createRegistration(
 
   return Object.freeze({
     request: async (email: string, client: ClientContext = {}) => room.request("registration", email, client, write),
-    async confirm(token: string, account: Omit<NewAccount, "email" | "emailVerified">): Promise<AuthResult<UserAccount>> {
+    async confirm(token: string, account: Omit<NewAccount, "email" | "emailVerified">): Promise<AuthResult<AccountInfo>> {
       if ((await links.peek(token)) === undefined) return denied(problems.linkInvalid());
       return accounts.createForClaim(account, async () => (await links.take(token))?.email);
     },

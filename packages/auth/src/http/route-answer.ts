@@ -4,7 +4,7 @@ import { type Facts, type Principal, principalFact, ProblemError, problems } fro
 import type { z } from "zod";
 import type { AuthResult } from "../auth-result.js";
 import { type AccessToken, accessTokenFact } from "../tokens/access-token.js";
-import type { UserAccount } from "../users/user-directory.js";
+import type { AccountInfo } from "../users/user-directory.js";
 import type { userResponse } from "./route-schemas.js";
 
 export const SMALL_BODY_BYTES = 16_384;
@@ -34,7 +34,7 @@ export function answer<Schema extends z.ZodType>(status: number, _schema: Schema
   return Response.json(body, { status, headers: NO_STORE });
 }
 
-export function userBody(account: UserAccount): z.input<typeof userResponse> {
+export function userBody(account: AccountInfo): z.input<typeof userResponse> {
   const { id, email, name, roles, orgRoles, orgId, workspaceId, mustChangePassword } = account;
   return {
     id,

@@ -5,7 +5,7 @@ import type { Instruments } from "../instruments.js";
 import type { PasswordHasher } from "../passwords/password-hasher.js";
 import type { PasswordPolicy } from "../passwords/password-policy.js";
 import { normaliseEmail } from "../users/normalise-email.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { type AccountInfo, withoutHash } from "../users/user-directory.js";
 import { overloaded } from "./password-login.js";
 
 /** An account to be made. */
@@ -24,14 +24,14 @@ export interface NewAccount {
 
 /** Makes accounts with a password. */
 export interface AccountCreation {
-  createAccount(account: NewAccount): Promise<AuthResult<UserAccount>>;
-  setup(account: NewAccount): Promise<AuthResult<UserAccount>>;
+  createAccount(account: NewAccount): Promise<AuthResult<AccountInfo>>;
+  setup(account: NewAccount): Promise<AuthResult<AccountInfo>>;
   /**
    * Makes an account for an address that its owner has proven.
    *
    * @param claim Gives the address, once: asked when nothing else stands against the account. `undefined` is denied as `linkInvalid`.
    */
-  createForClaim(account: Omit<NewAccount, "email">, claim: () => Promise<string | undefined>): Promise<AuthResult<UserAccount>>;
+  createForClaim(account: Omit<NewAccount, "email">, claim: () => Promise<string | undefined>): Promise<AuthResult<AccountInfo>>;
 }
 
 const SETUP_KEY = "auth:setup";
@@ -49,7 +49,7 @@ export function createAccountCreation(
   async function create(
     account: Omit<NewAccount, "email">,
     claim: () => Promise<string | undefined> | string,
-  ): Promise<AuthResult<UserAccount>> {
+  ): Promise<AuthResult<AccountInfo>> {
     const problem = await policy(account.password, "/password");
     if (problem !== undefined) return denied(problem);
     const place = hasher.enter();
@@ -73,13 +73,13 @@ export function createAccountCreation(
       });
       if (created === undefined) return denied(problems.conflict({ detail: "An account with this e-mail address exists." }));
       instruments.emit({ kind: "account_created", userId: created.id, roles: created.roles });
-      return ok(created);
+      return ok(withoutHash(created));
     } finally {
       place.leave();
     }
   }
 
-  async function createAccount(account: NewAccount): Promise<AuthResult<UserAccount>> {
+  async function createAccount(account: NewAccount): Promise<AuthResult<AccountInfo>> {
     const email = normaliseEmail(account.email);
     if (email !== undefined) return create(account, () => email);
     return denied(
@@ -91,7 +91,7 @@ export function createAccountCreation(
     createAccount,
     createForClaim: async (account: Omit<NewAccount, "email">, claim: () => Promise<string | undefined>) =>
       create({ ...account, emailVerified: true }, claim),
-    async setup(account: NewAccount): Promise<AuthResult<UserAccount>> {
+    async setup(account: NewAccount): Promise<AuthResult<AccountInfo>> {
       // Whoever puts the ticket may look and create; all others are told that the place is taken, which is soon true.
       if (!(await store.tickets.put(SETUP_KEY, "1", SETUP_LOCK_MS))) return denied(alreadySetUp());
       const result = (await users.isEmpty()) ? await createAccount(account) : denied(alreadySetUp());

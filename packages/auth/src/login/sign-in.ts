@@ -8,12 +8,12 @@ import type { ClientContext, LoginProof } from "../sessions/session-data.js";
 import type { TokenIssuer } from "../tokens/issue-tokens.js";
 import type { TokenPair } from "../tokens/token-pair.js";
 import { toTokenSubject } from "../tokens/token-subject.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { type AccountInfo, type UserAccount, withoutHash } from "../users/user-directory.js";
 
 /** A login that succeeded. */
 export interface Login {
   readonly tokens: TokenPair;
-  readonly account: UserAccount;
+  readonly account: AccountInfo;
   /** Sent with the next login it says that this device is known; only with `lockout.deviceTtlMs`. */
   readonly deviceToken?: string;
 }
@@ -53,7 +53,7 @@ export function createSignInDesk(issuer: TokenIssuer, instruments: Instruments, 
       const opened = await issuer.open(toTokenSubject(account), state, { ...proof, client });
       if (opened.kind === "denied") return opened;
       instruments.emit({ kind: "login_succeeded", userId: account.id, sessionId: opened.value.sessionId });
-      const login = { tokens: opened.value, account };
+      const login = { tokens: opened.value, account: withoutHash(account) };
       return ok(devices === undefined ? login : { ...login, deviceToken: devices.issue(account.email, state.passwordVersion) });
     },
   });

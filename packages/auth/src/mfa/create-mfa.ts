@@ -12,7 +12,7 @@ import type { AccessToken } from "../tokens/access-token.js";
 import type { TokenIssuer } from "../tokens/issue-tokens.js";
 import type { SessionsInvalidated } from "../revocation/end-credentials.js";
 import { toTokenSubject } from "../tokens/token-subject.js";
-import type { UserAccount } from "../users/user-directory.js";
+import { type UserAccount, withoutHash } from "../users/user-directory.js";
 import { createBackupCodes } from "./backup-codes.js";
 import type { BypassRegister } from "./bypasses.js";
 import { type CodeAccepted, createCodeCheck } from "./check-code.js";
@@ -99,7 +99,7 @@ export function createMfa(
     const { factor, backupCodesLeft } = accepted;
     if (accepted.confirmed) instruments.emit({ kind: "mfa_enrolled", userId, sessionId });
     instruments.emit({ kind: "mfa_verified", userId, sessionId, factor, backupCodesLeft });
-    return ok({ tokens: opened.value, account });
+    return ok({ tokens: opened.value, account: withoutHash(account) });
   }
 
   async function completeLogin(token: string, code: string, client: ClientContext): Promise<AuthResult<Login>> {

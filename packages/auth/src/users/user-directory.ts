@@ -25,6 +25,13 @@ export interface UserAccount {
   readonly workspaceId: string | undefined;
 }
 
+/** An account as it is handed out: what passes it on by mistake passes no hash on. */
+export type AccountInfo = Omit<UserAccount, "passwordHash">;
+
+export function withoutHash({ passwordHash: _kept, ...account }: UserAccount): AccountInfo {
+  return Object.freeze(account);
+}
+
 /** A new password, and the hash it replaces. */
 export interface PasswordUpdate {
   /** The hash that was read before; the update happens only if it is still stored. */
