@@ -57,6 +57,8 @@ export type { Bypass, Bypasses, NewBypass } from "./mfa/bypasses.js";
 export type { Enrolment, Mfa, MfaCaller, MfaStatus } from "./mfa/mfa.js";
 export type { MfaEvent, MfaFailure, SecondFactor } from "./mfa/mfa-event.js";
 export type { MfaOptions } from "./mfa/mfa-settings.js";
+export type { OAuthEvent } from "./oauth/oauth-event.js";
+export type { OAuthFailure } from "./oauth/oauth-failure.js";
 export type { PasswordSettings } from "./passwords/password-settings.js";
 export type { ClientContext, LoginProof, SessionDetails } from "./sessions/session-data.js";
 export type { AccountRights, SessionsInvalidated } from "./revocation/end-credentials.js";

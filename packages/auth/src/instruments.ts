@@ -5,8 +5,17 @@ import type { CookieEvent, CsrfRefusal } from "./cookies/cookie-event.js";
 /** How a caller tried to prove who it is. */
 export type AttemptMethod = "password" | "token" | "refresh" | "api_key" | "socket_ticket" | "system_token" | "otp" | "oauth";
 /** What was ended early; `claims`: access tokens that say what is no longer so. */
-export const REVOCATION_KINDS = Object.freeze(["token", "session", "family", "user", "api_key", "password", "claims", "service"] as const);
-export type RevocationKind = (typeof REVOCATION_KINDS)[number];
+export type RevocationKind = "token" | "session" | "family" | "user" | "api_key" | "password" | "claims" | "service";
+export const REVOCATION_KINDS: readonly RevocationKind[] = Object.freeze([
+  "token",
+  "session",
+  "family",
+  "user",
+  "api_key",
+  "password",
+  "claims",
+  "service",
+]);
 
 // From within a process to the longest bound that can be set.
 const LAG_BUCKETS_SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 60];

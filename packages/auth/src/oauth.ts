@@ -14,6 +14,7 @@ export type { OAuth, OAuthProviderInfo } from "./oauth/create-oauth.js";
 export type { LinkedIdentity } from "./oauth/identities.js";
 export type { OAuthFailure } from "./oauth/oauth-failure.js";
 export type { NewUserDefaults, OAuthOptions, RedirectOptions } from "./oauth/oauth-settings.js";
+export type { Fetch } from "./oauth/provider-fetch.js";
 export type { GitHubOptions } from "./oauth/providers/github.js";
 export type { GoogleOptions } from "./oauth/providers/google.js";
 export type { OidcOptions } from "./oauth/providers/oidc.js";

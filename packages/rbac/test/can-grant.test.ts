@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type CheckOptions, defineRbac, type Given, type Identity } from "@portcullis/rbac";
 import { grants, held, identities, orgRoleNames, orgRoles, places, roleNames, roles, scopes, tree, universe } from "./small-policies.js";
-import { expand, isAllowed, isAllowedIn, isForeign, orgRolesThere, type PlainPlace } from "./reference.js";
+import { expand, isAllowed, isAllowedIn, isDenied, isForeign, orgRolesThere, type PlainPlace } from "./reference.js";
 
 const rbac = defineRbac({
   permissions: { workflows: ["read", "create", "delete"], users: ["read", "manage"] },
@@ -187,7 +187,10 @@ describe("organisation roles", () => {
         const held = orgRole === undefined ? { ...actor, orgRoles: [] } : actor;
         const foreign = isForeign(actor, place);
         const missing = universe.filter((key) => !foreign && wanted(key) && !isAllowedIn(where, held, key, { roles, orgRoles, universe }));
-        const mayMutate = orgRolesThere(actor, orgRoles, where).some(({ mutates }) => mutates) && (actor.scopes?.includes("*") ?? true);
+        // Changing an organisation is no permission; but who is denied all of them is denied that too.
+        const isDeniedAll = universe.every((key) => isDenied(actor.roles, key, roles, universe));
+        const mayMutate =
+          !isDeniedAll && orgRolesThere(actor, orgRoles, where).some(({ mutates }) => mutates) && (actor.scopes?.includes("*") ?? true);
         const expected = !foreign && missing.length === 0 && (orgRole?.mutates !== true || mayMutate);
         const decision = rbac.canGrant(actor, given, place);
         expect(decision.missing).toEqual(missing);

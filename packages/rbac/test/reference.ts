@@ -41,6 +41,10 @@ export function isAllowed(
   );
 }
 
+export function isDenied(names: readonly string[], key: string, roles: PlainRoles, universe: readonly string[]): boolean {
+  return listed(names, roles, universe, "denies").has(key);
+}
+
 export interface PlainOrgRole {
   readonly extent: "organisation" | "departments";
   readonly mutates: boolean;

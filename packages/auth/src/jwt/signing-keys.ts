@@ -9,7 +9,7 @@ import { privateJwsKey, publicJwsKey, type JwsKey, type JwsSigner, type SigningA
 type JsonWebKey = JsonWebKeyInput["key"];
 
 /** A key as PEM (PKCS#8, SPKI, PKCS#1, SEC1), as a JWK or its JSON, or as a `KeyObject`. */
-export type SigningKeySource = string | JsonWebKey | JWK | KeyObject;
+export type SigningKeySource = string | JsonWebKeyInput["key"] | JWK | KeyObject;
 
 /** The public half of a key, as it is published. */
 export interface PublicJwk {

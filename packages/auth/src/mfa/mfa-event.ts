@@ -17,7 +17,7 @@ export type MfaEvent =
   | { readonly kind: "mfa_disabled"; readonly userId: string; readonly by: "user" | "administrator" }
   | {
       readonly kind: "mfa_bypass_granted" | "mfa_bypass_revoked" | "mfa_bypass_expired";
-      readonly control: typeof MFA_CONTROL;
+      readonly control: "CC5-01";
       readonly bypassId: string;
       readonly serviceId: string;
       readonly reason: string;
@@ -28,7 +28,7 @@ export type MfaEvent =
   /** A program authenticated and had a bypass in the place of a second factor. */
   | {
       readonly kind: "mfa_bypass_used";
-      readonly control: typeof MFA_CONTROL;
+      readonly control: "CC5-01";
       readonly bypassId: string;
       readonly serviceId: string;
       /** The API key; `undefined` for a system token. */
@@ -42,4 +42,4 @@ export type SecondFactor = "totp" | "backup_code";
 export type MfaFailure = "wrong_code" | "used_code" | "locked";
 
 /** The control of SOC 2 that bypasses are evidence for. */
-export const MFA_CONTROL = "CC5-01";
+export const MFA_CONTROL = "CC5-01" satisfies Extract<MfaEvent, { readonly control: string }>["control"];
