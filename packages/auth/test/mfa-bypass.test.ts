@@ -1,5 +1,5 @@
 import { type ApiKeyPrincipal, createGuardChain, principalFact, type SystemPrincipal } from "@portcullis/core";
-import { authenticate, type AuthEvent, requireMfa } from "@portcullis/auth";
+import { authenticate, type AuthEvent, authenticateSystem, requireMfa } from "@portcullis/auth";
 import { describe, expect, it } from "vitest";
 import { internalsOf } from "../src/auth-internals.js";
 import { asynchronous, codeOf, createFixture, EMAIL, PASSWORD, requestOf, valueOf } from "./auth-fixture.js";
@@ -213,6 +213,22 @@ describe("bypasses", () => {
       await auth.createSystemToken({ service, audience: "api", roles: ["admin"] });
       expect(codeOf(await mfa.bypass.grant({ serviceId: `system:${service}`, reason: REASON, approvedBy: userId }))).toBe("ok");
     }
+  });
+
+  it("AUTH-M4 a system token in a required role is refused at the endpoint until its service has a bypass, which its principal carries", async () => {
+    const { auth, mfa, userId } = await createMfaFixture();
+    const call = async (roles: readonly string[]) => {
+      const { token } = await auth.createSystemToken({ service: "reports", audience: "api", roles });
+      const request = requestOf({ authorization: `Bearer ${token}` });
+      const verdict = await authenticateSystem(auth, { audience: "api" }).check(request);
+      return { verdict, principal: request.facts.get(principalFact) };
+    };
+    expect(await call(["admin"])).toMatchObject({ verdict: { kind: "deny", problem: { code: 1102 } }, principal: undefined });
+    expect(await call(["reader"])).toMatchObject({ verdict: { kind: "allow" }, principal: { type: "system", id: "system:reports" } });
+    const { id } = valueOf(await mfa.bypass.grant({ serviceId: "system:reports", reason: REASON, approvedBy: userId }));
+    expect(await call(["admin"])).toMatchObject({ verdict: { kind: "allow" }, principal: { mfaBypass: { id } } });
+    valueOf(await mfa.bypass.revoke(id));
+    expect((await call(["admin"])).verdict.kind).toBe("deny");
   });
 
   it("AUTH-M4 services that call with system tokens are granted one by name", async () => {
