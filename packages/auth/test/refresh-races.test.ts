@@ -53,8 +53,8 @@ describe.each(["synchronous", "asynchronous"])("50 parallel refreshes of one tok
   });
 });
 
-// Of two refreshes and a logout there are thousands: all of them with the soak.
-const MOST_ORDERS = process.env["PORTCULLIS_SOAK"] === "true" ? Number.POSITIVE_INFINITY : 200;
+// Of two refreshes and a logout there are many thousands, and each is a service of its own in memory: the first 5,000 with the soak.
+const MOST_ORDERS = process.env["PORTCULLIS_SOAK"] === "true" ? 5_000 : 200;
 
 describe("in every order of store calls", () => {
   const subject = { userId: "", role: "member" };
