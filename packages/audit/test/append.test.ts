@@ -260,6 +260,20 @@ describe("createAudit", () => {
     expect(create).toThrow(expect.objectContaining({ code: "invalid_option" }));
   });
 
+  it("an observer whose promise rejects ends no process", async () => {
+    const told: string[] = [];
+    const onEvent = ({ kind }: { readonly kind: string }): unknown => {
+      told.push(kind);
+      return Promise.reject(new Error("the log is down"));
+    };
+    const audit = auditOver(store.log, { onEvent });
+    await audit.append(EVENT);
+    await audit.checkpoint();
+    await audit.append(EVENT);
+    await new Promise(setImmediate); // a rejection that nobody takes fails the run
+    expect(told).toContain("checkpoint_signed");
+  });
+
   it("counts events, appends, failures and what waits; observers that throw change nothing", async () => {
     const seen: string[] = [];
     const note = (name: string, labels: object = {}): void => void seen.push(`${name} ${JSON.stringify(labels)}`);

@@ -385,6 +385,19 @@ describe("numbers", () => {
     expect(cache.getOrCompute("k", w1, () => "other")).toBe("v");
     expect(cache.clear()).toBe(1);
   });
+
+  test("an observer whose promise rejects ends no process", async () => {
+    const told: string[] = [];
+    const onEvent = ({ kind }: { readonly kind: string }): unknown => {
+      told.push(kind);
+      return Promise.reject(new Error("the log is down"));
+    };
+    const cache = createDecisionCache<string>({ onEvent });
+    expect(cache.getOrCompute("k", w1, () => "v")).toBe("v");
+    expect(cache.clear()).toBe(1);
+    await new Promise(setImmediate); // a rejection that nobody takes fails the run
+    expect(told.length).toBeGreaterThan(0);
+  });
 });
 
 describe("arguments", () => {

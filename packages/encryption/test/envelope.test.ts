@@ -163,6 +163,18 @@ describe("createEncryption", () => {
     expect(create).toThrow(name);
   });
 
+  it("an observer whose promise rejects ends no process", async () => {
+    const told: string[] = [];
+    const onEvent = ({ kind }: { readonly kind: string }): unknown => {
+      told.push(kind);
+      return Promise.reject(new Error("the log is down"));
+    };
+    const encryption = createEncryption({ ...base, policy: "migrate", onEvent });
+    encryption.decryptFields({ ssn: "plain" }, ["ssn"], PLACE);
+    await new Promise(setImmediate); // a rejection that nobody takes fails the run
+    expect(told).toEqual(["plaintext_read"]);
+  });
+
   it("counts operations, latency, errors, messages and plaintext reads; an observer that throws changes nothing", () => {
     const seen: string[] = [];
     const record =
